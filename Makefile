@@ -1,0 +1,71 @@
+# pgnudge: make [all|check|unit|asan|coverage|install|uninstall|clean]
+#   BUILD=dir  where to build (build)       CC=clang   another compiler
+#   WERROR=1   warnings are errors          SAN=1      AddressSanitizer and UBSan
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BUILD   ?= build
+VERSION := 0.1.0
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(if $(WERROR),-Werror)
+PKGS := openssl libcjson
+
+CFLAGS   ?= -O2 -g
+CPPFLAGS += -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPGNUDGE_VERSION='"$(VERSION)"' -Isrc
+LDLIBS   += $(shell pkg-config --libs $(PKGS))
+
+# _FORTIFY_SOURCE needs an optimizing build and hides reads from the sanitizers.
+ifdef SAN
+HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LINK   := -fsanitize=address,undefined
+else
+HARDEN := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE
+LINK   := -pie -Wl,-z,relro,-z,now
+endif
+
+ALL_CFLAGS = -std=c11 $(WARN) $(HARDEN) $(CPPFLAGS) $(shell pkg-config --cflags $(PKGS)) $(CFLAGS) \
+    -MMD -MP
+
+SRC   := $(sort $(wildcard src/*/*.c))
+OBJ   := $(SRC:src/%.c=$(BUILD)/%.o)
+TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
+
+all: $(BUILD)/pgnudge
+
+$(BUILD)/pgnudge: $(BUILD)/main.o $(OBJ)
+	$(CC) $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/tests/%: tests/unit/%.c $(OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $< $(OBJ) $(LDLIBS)
+
+unit: $(TESTS)
+
+check: $(TESTS)
+	@for test in $(TESTS); do ./$$test || exit 1; done
+
+asan:
+	$(MAKE) BUILD=build/asan SAN=1 CFLAGS='-O1 -g' all unit
+
+coverage:
+	$(MAKE) BUILD=build/coverage CFLAGS='-O0 -g --coverage' HARDEN= all unit
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BUILD)/pgnudge $(DESTDIR)$(PREFIX)/bin/pgnudge
+	install -m 644 man/pgnudge.1 $(DESTDIR)$(PREFIX)/share/man/man1/pgnudge.1
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/pgnudge $(DESTDIR)$(PREFIX)/share/man/man1/pgnudge.1
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all unit check asan coverage install uninstall clean
+.SECONDARY:
+
+-include $(OBJ:.o=.d) $(BUILD)/main.d $(TESTS:=.d)

@@ -1,0 +1,33 @@
+/*
+ * Messages for people, on stderr, in the style of PostgreSQL's own clients:
+ * "pgnudge: warning: …". Control characters become '?' and every line is one
+ * write, so what a server sends can't reach a terminal as a command.
+ */
+#ifndef PGNUDGE_BASE_LOG_H
+#define PGNUDGE_BASE_LOG_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+struct log {
+    enum log_level level; /* the least important one that is printed */
+};
+
+bool log_wants(const struct log *log, enum log_level level);
+
+void log_say(const struct log *log, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A line below the message of `level` before it. */
+void log_detail(const struct log *log, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void log_hint(const struct log *log, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The error's message, detail and hint. */
+void log_report(const struct log *log, enum log_level level, const struct error *error);
+
+#endif

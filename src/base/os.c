@@ -1,0 +1,47 @@
+#define _GNU_SOURCE /* ppoll, F_SETPIPE_SZ */
+#include "base/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+int os_poll(struct pollfd *fds, nfds_t count, int64_t timeout_us, const sigset_t *mask)
+{
+    struct timespec timeout = {
+        .tv_sec = (time_t)(timeout_us / CLOCK_S),
+        .tv_nsec = (long)(timeout_us % CLOCK_S) * 1000,
+    };
+
+    return ppoll(fds, count, timeout_us == CLOCK_NEVER ? NULL : &timeout, mask);
+}
+
+int os_reopen_nonblocking(int fd)
+{
+#ifdef __linux__
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+#else
+    (void)fd;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+enum os_pipe os_pipe_one_page(int fd)
+{
+#ifdef F_SETPIPE_SZ
+    if (fcntl(fd, F_SETPIPE_SZ, (int)sysconf(_SC_PAGESIZE)) >= 0) {
+        return OS_PIPE_SET;
+    }
+    return errno == EBUSY ? OS_PIPE_BUSY : OS_PIPE_UNSUPPORTED;
+#else
+    (void)fd;
+    return OS_PIPE_UNSUPPORTED;
+#endif
+}

@@ -1,0 +1,34 @@
+/*
+ * What POSIX.1-2008 does not have, in one place, each with a portable
+ * fallback behind the same call.
+ */
+#ifndef PGNUDGE_BASE_OS_H
+#define PGNUDGE_BASE_OS_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * poll(2) that takes a timeout in microseconds (CLOCK_NEVER: none) and puts
+ * `mask` in force while it waits. Returns as poll does.
+ */
+int os_poll(struct pollfd *fds, nfds_t count, int64_t timeout_us, const sigset_t *mask);
+
+/*
+ * A new, non-blocking open file on what `fd` refers to, for writing, so that
+ * O_NONBLOCK doesn't reach the processes that share `fd`. Returns -1 with
+ * errno: ENXIO where a pipe has no reader any more.
+ */
+int os_reopen_nonblocking(int fd);
+
+enum os_pipe { OS_PIPE_SET, OS_PIPE_BUSY, OS_PIPE_UNSUPPORTED };
+
+/*
+ * Shrinks a pipe to one page, which makes POLLOUT mean that its reader has
+ * taken everything. OS_PIPE_BUSY: more than that is unread, try again later.
+ */
+enum os_pipe os_pipe_one_page(int fd);
+
+#endif

@@ -1,0 +1,60 @@
+#include "base/signals.h"
+
+#include <stddef.h>
+
+static volatile sig_atomic_t received; /* the one global: a handler has nothing else */
+
+static void note(int number)
+{
+    received = number;
+}
+
+static void install(int number, sigset_t *blocked)
+{
+    struct sigaction action;
+
+    sigaction(number, NULL, &action);
+    if (action.sa_handler == SIG_IGN && number != SIGTERM) {
+        return;
+    }
+    action.sa_handler = note;
+    action.sa_flags = 0;
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, NULL);
+    sigaddset(blocked, number);
+}
+
+void signals_install(sigset_t *waiting)
+{
+    sigset_t blocked;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&blocked);
+    install(SIGTERM, &blocked);
+    install(SIGINT, &blocked);
+    install(SIGHUP, &blocked);
+    sigprocmask(SIG_BLOCK, &blocked, waiting);
+    /* A parent may have blocked them: waiting lets them in all the same. */
+    sigdelset(waiting, SIGTERM);
+    sigdelset(waiting, SIGINT);
+    sigdelset(waiting, SIGHUP);
+}
+
+int signals_take(void)
+{
+    int number = received;
+
+    received = 0;
+    return number;
+}
+
+void signals_die(int number)
+{
+    sigset_t only;
+
+    signal(number, SIG_DFL);
+    sigemptyset(&only);
+    sigaddset(&only, number);
+    raise(number);
+    sigprocmask(SIG_UNBLOCK, &only, NULL);
+}

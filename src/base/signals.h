@@ -1,0 +1,20 @@
+/* SIGTERM, SIGINT and SIGHUP as a flag that only an os_poll lets in. */
+#ifndef PGNUDGE_BASE_SIGNALS_H
+#define PGNUDGE_BASE_SIGNALS_H
+
+#include <signal.h>
+
+/*
+ * Blocks the three and notes them when they come; what the parent ignores
+ * (nohup, a shell's background job) stays ignored, SIGPIPE is. `waiting` is the
+ * mask for os_poll. Call once.
+ */
+void signals_install(sigset_t *waiting);
+
+/* The last one that came since the last call, or 0. */
+int signals_take(void);
+
+/* Ends the process by `number`, so that its parent sees it. */
+void signals_die(int number);
+
+#endif

@@ -1,0 +1,70 @@
+#include "base/text.h"
+
+#include <string.h>
+
+struct slice slice_of(const char *text)
+{
+    return (struct slice){text, strlen(text)};
+}
+
+bool slice_equal(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+bool slice_starts(struct slice s, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    return s.len >= len && memcmp(s.data, prefix, len) == 0;
+}
+
+bool slice_ends(struct slice s, const char *suffix)
+{
+    size_t len = strlen(suffix);
+
+    return s.len >= len && memcmp(s.data + s.len - len, suffix, len) == 0;
+}
+
+size_t utf8_sequence(struct slice s)
+{
+    const unsigned char *p = (const unsigned char *)s.data;
+    size_t len;
+
+    if (s.len == 0) {
+        return 0;
+    }
+    if (p[0] < 0x80) {
+        return 1;
+    }
+    len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || s.len < len) {
+        return 0;
+    }
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)) {
+        return 0;
+    }
+    return len;
+}
+
+void utf8_append(struct buffer *out, struct slice s)
+{
+    while (s.len > 0) {
+        size_t len = utf8_sequence(s);
+
+        if (len > 0) {
+            buffer_append(out, s.data, len);
+        } else {
+            buffer_text(out, "\xef\xbf\xbd");
+            len = 1;
+        }
+        s.data += len;
+        s.len -= len;
+    }
+}

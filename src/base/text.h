@@ -1,0 +1,30 @@
+/* Byte strings and UTF-8. */
+#ifndef PGNUDGE_BASE_TEXT_H
+#define PGNUDGE_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+
+/* A borrowed run of bytes, not NUL-terminated. */
+struct slice {
+    const char *data;
+    size_t len;
+};
+
+struct slice slice_of(const char *text);
+bool slice_equal(struct slice a, struct slice b);
+bool slice_starts(struct slice s, const char *prefix);
+bool slice_ends(struct slice s, const char *suffix);
+
+/*
+ * The length of the valid UTF-8 sequence (RFC 3629: no surrogates, no
+ * overlong forms) at the start of `s`, or 0 if there is none.
+ */
+size_t utf8_sequence(struct slice s);
+
+/* Appends `s`, every byte that is not part of valid UTF-8 as U+FFFD. */
+void utf8_append(struct buffer *out, struct slice s);
+
+#endif

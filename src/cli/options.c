@@ -1,0 +1,307 @@
+#include "cli/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/duration.h"
+
+#define DEFAULT_DEBOUNCE_US        (50 * CLOCK_MS)
+#define DEFAULT_MAX_WAIT_DEBOUNCES 20
+#define DEFAULT_MAX_PENDING        8192
+#define DEFAULT_STATUS_INTERVAL_US (10 * CLOCK_S)
+#define DEFAULT_LIVENESS_US        (30 * CLOCK_S)
+#define DEFAULT_BACKOFF_MIN_US     (100 * CLOCK_MS)
+#define DEFAULT_BACKOFF_MAX_US     (5 * CLOCK_S)
+#define MAX_PENDING_MAX            10000000 /* about 5 GB of names: more is a slip */
+#define UNSET                      (-1)
+
+/* Beyond the letters: the long options that have none. */
+enum {
+    OPT_PLUGIN = 256,
+    OPT_DEBOUNCE,
+    OPT_MAX_BATCH_WAIT,
+    OPT_FAILSAFE,
+    OPT_MAX_PENDING,
+    OPT_STATUS_INTERVAL,
+    OPT_LIVENESS_TIMEOUT,
+    OPT_CONNECT_TIMEOUT,
+    OPT_BACKOFF,
+    OPT_NO_RECONNECT,
+    OPT_TIMEOUT,
+    OPT_HELP
+};
+
+static const char short_options[] = ":h:p:U:d:t:x:n:vqV?";
+
+static const struct option long_options[] = {
+    {"host", required_argument, NULL, 'h'},
+    {"port", required_argument, NULL, 'p'},
+    {"username", required_argument, NULL, 'U'},
+    {"dbname", required_argument, NULL, 'd'},
+    {"tables", required_argument, NULL, 't'},
+    {"exclude", required_argument, NULL, 'x'},
+    {"plugin", required_argument, NULL, OPT_PLUGIN},
+    {"debounce", required_argument, NULL, OPT_DEBOUNCE},
+    {"max-batch-wait", required_argument, NULL, OPT_MAX_BATCH_WAIT},
+    {"failsafe", required_argument, NULL, OPT_FAILSAFE},
+    {"max-pending", required_argument, NULL, OPT_MAX_PENDING},
+    {"status-interval", required_argument, NULL, OPT_STATUS_INTERVAL},
+    {"liveness-timeout", required_argument, NULL, OPT_LIVENESS_TIMEOUT},
+    {"connect-timeout", required_argument, NULL, OPT_CONNECT_TIMEOUT},
+    {"backoff", required_argument, NULL, OPT_BACKOFF},
+    {"no-reconnect", no_argument, NULL, OPT_NO_RECONNECT},
+    {"count", required_argument, NULL, 'n'},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"verbose", no_argument, NULL, 'v'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+void options_init(struct feed_config *config)
+{
+    *config = (struct feed_config){
+        .log = {.level = LOG_WARNING},
+        .plugins = {PLUGIN_TEST_DECODING, PLUGIN_WAL2JSON},
+        .plugin_count = 2,
+        .window = {.debounce_us = DEFAULT_DEBOUNCE_US,
+                   .max_wait_us = UNSET,
+                   .max_pending = DEFAULT_MAX_PENDING},
+        .failsafe_us = CLOCK_NEVER,
+        .status_interval_us = DEFAULT_STATUS_INTERVAL_US,
+        .liveness_us = DEFAULT_LIVENESS_US,
+        .backoff_min_us = DEFAULT_BACKOFF_MIN_US,
+        .backoff_max_us = DEFAULT_BACKOFF_MAX_US,
+        .reconnect = true,
+        .timeout_us = CLOCK_NEVER,
+    };
+    conninfo_init(&config->info);
+}
+
+static bool wrong_value(const char *option, const char *value, const char *wanted,
+                        struct error *error)
+{
+    return error_set(error, ERROR_PERMANENT, "invalid value \"%s\" for %s: expected %s", value,
+                     option, wanted);
+}
+
+/* What 0 means for a duration option. */
+enum zero { ZERO_REFUSED, ZERO_FINE, ZERO_NEVER };
+
+static bool read_duration(const char *option, const char *value, enum zero zero, int64_t *us,
+                          struct error *error)
+{
+    if (!duration_parse(value, us)) {
+        return wrong_value(option, value, "a duration such as 50ms, 1.5s or 2min", error);
+    }
+    if (*us == 0 && zero == ZERO_REFUSED) {
+        return wrong_value(option, value, "more than 0", error);
+    }
+    if (*us == 0 && zero == ZERO_NEVER) {
+        *us = CLOCK_NEVER;
+    }
+    return true;
+}
+
+static bool read_number(const char *option, const char *value, unsigned long long max,
+                        unsigned long long *number, struct error *error)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoull(value, &end, 10);
+    if (value[strspn(value, "0123456789")] != '\0' || end == value || errno != 0 || *number == 0 ||
+        *number > max) {
+        return wrong_value(option, value, "a whole number above 0, not too large", error);
+    }
+    return true;
+}
+
+static bool read_plugin(struct feed_config *config, const char *value, struct error *error)
+{
+    config->plugin_count = 1;
+    if (strcmp(value, "auto") == 0) {
+        config->plugins[0] = PLUGIN_TEST_DECODING;
+        config->plugin_count = 2;
+    } else if (strcmp(value, plugin_name(PLUGIN_WAL2JSON)) == 0) {
+        config->plugins[0] = PLUGIN_WAL2JSON;
+    } else if (strcmp(value, plugin_name(PLUGIN_TEST_DECODING)) == 0) {
+        config->plugins[0] = PLUGIN_TEST_DECODING;
+    } else {
+        return wrong_value("--plugin", value, "auto, wal2json or test_decoding", error);
+    }
+    return true;
+}
+
+static bool read_backoff(struct feed_config *config, const char *value, struct error *error)
+{
+    const char *comma = strchr(value, ',');
+    char min[32];
+
+    if (comma == NULL || (size_t)(comma - value) >= sizeof(min)) {
+        return wrong_value("--backoff", value, "two durations, MIN,MAX", error);
+    }
+    memcpy(min, value, (size_t)(comma - value));
+    min[comma - value] = '\0';
+    if (!read_duration("--backoff", min, ZERO_REFUSED, &config->backoff_min_us, error) ||
+        !read_duration("--backoff", comma + 1, ZERO_REFUSED, &config->backoff_max_us, error)) {
+        return false;
+    }
+    return config->backoff_min_us <= config->backoff_max_us ||
+           wrong_value("--backoff", value, "MIN not above MAX", error);
+}
+
+static bool read_dbname(struct feed_config *config, const char *value, struct error *error)
+{
+    if (strchr(value, '=') != NULL || strncmp(value, "postgresql://", 13) == 0 ||
+        strncmp(value, "postgres://", 11) == 0) {
+        error_set(error, ERROR_PERMANENT, "connection strings are not supported yet");
+        error_hint(error, "Use -h, -p, -U, -d and the PG* variables.");
+        return false;
+    }
+    return conninfo_set(&config->info, CONN_DBNAME, value, error);
+}
+
+/* Takes one option that has a value, or a flag. False: `error`. */
+static bool take_option(struct feed_config *config, int option, const char *value,
+                        struct error *error)
+{
+    unsigned long long number;
+
+    switch (option) {
+    case 'h':
+        return conninfo_set(&config->info, CONN_HOST, value, error);
+    case 'p':
+        return conninfo_set(&config->info, CONN_PORT, value, error);
+    case 'U':
+        return conninfo_set(&config->info, CONN_USER, value, error);
+    case 'd':
+        return read_dbname(config, value, error);
+    case 't':
+        return pattern_set_add(&config->tables, value, error);
+    case 'x':
+        return pattern_set_add(&config->exclude, value, error);
+    case 'n':
+        if (!read_number("--count", value, UINT64_MAX, &number, error)) {
+            return false;
+        }
+        config->count = number;
+        return true;
+    case 'v':
+        config->log.level = config->log.level < LOG_INFO ? LOG_INFO : LOG_DEBUG;
+        return true;
+    case 'q':
+        config->log.level = LOG_ERROR;
+        return true;
+    case OPT_PLUGIN:
+        return read_plugin(config, value, error);
+    case OPT_DEBOUNCE:
+        return read_duration("--debounce", value, ZERO_FINE, &config->window.debounce_us, error);
+    case OPT_MAX_BATCH_WAIT:
+        return read_duration("--max-batch-wait", value, ZERO_REFUSED, &config->window.max_wait_us,
+                             error);
+    case OPT_FAILSAFE:
+        return read_duration("--failsafe", value, ZERO_REFUSED, &config->failsafe_us, error);
+    case OPT_MAX_PENDING:
+        if (!read_number("--max-pending", value, MAX_PENDING_MAX, &number, error)) {
+            return false;
+        }
+        config->window.max_pending = (size_t)number;
+        return true;
+    case OPT_STATUS_INTERVAL:
+        config->status_interval_given = true;
+        return read_duration("--status-interval", value, ZERO_REFUSED, &config->status_interval_us,
+                             error);
+    case OPT_LIVENESS_TIMEOUT:
+        return read_duration("--liveness-timeout", value, ZERO_NEVER, &config->liveness_us, error);
+    case OPT_CONNECT_TIMEOUT:
+        return read_duration("--connect-timeout", value, ZERO_NEVER,
+                             &config->info.connect_timeout_us, error) &&
+               conninfo_set(&config->info, CONN_CONNECT_TIMEOUT, "", error);
+    case OPT_BACKOFF:
+        return read_backoff(config, value, error);
+    case OPT_NO_RECONNECT:
+        config->reconnect = false;
+        return true;
+    case OPT_TIMEOUT:
+        return read_duration("--timeout", value, ZERO_REFUSED, &config->timeout_us, error);
+    default:
+        return error_set(error, ERROR_PERMANENT, "unknown option");
+    }
+}
+
+/* What getopt_long could not take: an unknown option, or one without its value. */
+static enum options_action not_taken(int option, char **argv, struct error *error)
+{
+    const char *word = argv[optind - 1];
+
+    if (option == ':') {
+        error_set(error, ERROR_PERMANENT, "option \"%s\" requires a value", word);
+    } else if (strncmp(word, "--", 2) == 0) {
+        error_set(error, ERROR_PERMANENT, "unrecognized or ambiguous option \"%s\"", word);
+    } else {
+        error_set(error, ERROR_PERMANENT, "unrecognized option \"-%c\"", optopt);
+    }
+    error_hint(error, "Try \"pgnudge --help\" for more information.");
+    return OPTIONS_WRONG;
+}
+
+/* What holds between options, and the defaults that depend on others. */
+static bool finish(struct feed_config *config, struct error *error)
+{
+    struct window_limits *window = &config->window;
+
+    if (window->max_wait_us == UNSET) {
+        window->max_wait_us = window->debounce_us * DEFAULT_MAX_WAIT_DEBOUNCES;
+    }
+    if (config->status_interval_given && config->liveness_us < config->status_interval_us) {
+        return error_set(error, ERROR_PERMANENT,
+                         "--liveness-timeout is below --status-interval: the server would be "
+                         "given up between two status updates");
+    }
+    return conninfo_finish(&config->info, error);
+}
+
+enum options_action options_parse(struct feed_config *config, int argc, char **argv,
+                                  struct error *error)
+{
+    int option;
+
+    if (!conninfo_from_environment(&config->info, error)) {
+        return OPTIONS_WRONG;
+    }
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+        if (option == OPT_HELP || (option == '?' && optopt == '?')) {
+            return OPTIONS_HELP;
+        }
+        if (option == 'V') {
+            return OPTIONS_VERSION;
+        }
+        if (option == '?' || option == ':') {
+            return not_taken(option, argv, error);
+        }
+        if (!take_option(config, option, optarg, error)) {
+            return OPTIONS_WRONG;
+        }
+    }
+    if (optind < argc && !read_dbname(config, argv[optind++], error)) {
+        return OPTIONS_WRONG;
+    }
+    if (optind < argc) {
+        error_set(error, ERROR_PERMANENT, "too many arguments (the first is \"%s\")", argv[optind]);
+        return OPTIONS_WRONG;
+    }
+    return finish(config, error) ? OPTIONS_RUN : OPTIONS_WRONG;
+}
+
+void options_free(struct feed_config *config)
+{
+    conninfo_free(&config->info);
+    pattern_set_free(&config->tables);
+    pattern_set_free(&config->exclude);
+}

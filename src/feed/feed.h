@@ -1,0 +1,58 @@
+/*
+ * The product: connect, stream, coalesce, print; when the connection is lost,
+ * back off and start anew. One thread, one os_poll.
+ */
+#ifndef PGNUDGE_FEED_FEED_H
+#define PGNUDGE_FEED_FEED_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "decode/decoder.h"
+#include "feed/pattern.h"
+#include "feed/window.h"
+#include "pq/conninfo.h"
+
+/* The contract's exit statuses. */
+enum feed_status {
+    FEED_STOPPED = 0,
+    FEED_ERROR = 1,
+    FEED_USAGE = 2,
+    FEED_REFUSED = 3,
+    FEED_TIMEOUT = 124
+};
+
+struct feed_config {
+    struct conninfo info;
+    struct log log;
+    struct pattern_set tables; /* empty: all */
+    struct pattern_set exclude;
+    enum plugin plugins[2]; /* to be tried, in this order */
+    size_t plugin_count;
+    struct window_limits window;
+    int64_t failsafe_us; /* CLOCK_NEVER: off; so with all below where they can be off */
+    int64_t status_interval_us;
+    bool status_interval_given;
+    int64_t liveness_us;
+    int64_t backoff_min_us;
+    int64_t backoff_max_us;
+    bool reconnect;
+    uint64_t count; /* 0: no limit */
+    int64_t timeout_us;
+};
+
+struct feed_outcome {
+    enum feed_status status;
+    int signal; /* to die by, or 0 */
+};
+
+/*
+ * Runs until something ends it; all messages about that have been logged.
+ * `config` is borrowed; `waiting` is signals_install's mask.
+ */
+struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *waiting);
+
+#endif

@@ -1,0 +1,90 @@
+#include "feed/hints.h"
+
+#include <string.h>
+
+#include "base/buffer.h"
+#include "pq/servererror.h"
+
+static bool is(const struct error *error, const char *sqlstate)
+{
+    return strcmp(error->sqlstate, sqlstate) == 0;
+}
+
+/* The role as an SQL identifier, always quoted: the hint is there to be copied. */
+static const char *quoted_user(struct buffer *out, const struct conninfo *info)
+{
+    buffer_byte(out, '"');
+    for (const char *c = conninfo_text(info, CONN_USER); *c != '\0'; c++) {
+        buffer_text(out, *c == '"' ? "\"" : "");
+        buffer_byte(out, *c);
+    }
+    buffer_text(out, "\"");
+    buffer_byte(out, '\0');
+    return out->failed ? "\"…\"" : out->data;
+}
+
+static void hint_role(struct error *error, const struct conninfo *info)
+{
+    struct buffer user = {0};
+
+    error_hint(error, "Let the role start a walsender: ALTER ROLE %s REPLICATION;",
+               quoted_user(&user, info));
+    buffer_free(&user);
+}
+
+void hint_login(struct error *error, const struct conninfo *info)
+{
+    if (error->hint[0] != '\0') {
+        return;
+    }
+    if (is(error, "42501")) {
+        hint_role(error, info);
+    } else if (is(error, "28P01")) {
+        error_hint(error, "Check the user name and PGPASSWORD.");
+    } else if (is(error, "28000")) {
+        error_hint(error, "The server's pg_hba.conf must let this role in, to this database "
+                          "(\"replication\" lines don't apply to it).");
+    } else if (is(error, "53300")) {
+        error_hint(error, "Every walsender is taken: raise max_wal_senders.");
+    } else if (is(error, "08P01") || is(error, "0A000")) {
+        error_hint(error, "A pooler that passes no replication may be in between: connect to the "
+                          "server itself.");
+    }
+}
+
+static void hint_plugin(struct error *error, const struct conninfo *info, enum plugin plugin)
+{
+    struct buffer user = {0};
+
+    if (is(error, "58P01")) {
+        error_hint(error,
+                   "Install %s on the server (Debian: postgresql-NN-%s), or use "
+                   "--plugin auto.",
+                   plugin_name(plugin),
+                   plugin == PLUGIN_WAL2JSON ? "wal2json" : "contrib or postgresql-NN");
+    } else {
+        error_hint(error,
+                   "Allow it for this role: ALTER ROLE %s SET output_plugin_libraries = "
+                   "'pgoutput', 'test_decoding', 'wal2json'; or use --plugin auto.",
+                   quoted_user(&user, info));
+    }
+    buffer_free(&user);
+}
+
+void hint_slot(struct error *error, const struct conninfo *info, enum plugin plugin)
+{
+    if (server_error_refused_plugin(error)) {
+        hint_plugin(error, info, plugin);
+    } else if (error->hint[0] != '\0') {
+        return;
+    } else if (is(error, "42501")) {
+        hint_role(error, info);
+    } else if (is(error, "55000")) {
+        error_hint(error, "ALTER SYSTEM SET wal_level = logical; and restart the server.");
+    } else if (is(error, "53400")) {
+        error_hint(error, "Every slot is taken: drop one, or raise max_replication_slots.");
+    } else if (is(error, "42601") || is(error, "0A000")) {
+        error_hint(error, "A pooler may be in between, or this is a standby before 16: connect to "
+                          "the primary itself.");
+    }
+}

@@ -1,0 +1,33 @@
+/* A change's way: from the stream's messages through decoder and names into the window. */
+#ifndef PGNUDGE_FEED_INTAKE_H
+#define PGNUDGE_FEED_INTAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "decode/decoder.h"
+#include "feed/names.h"
+#include "feed/window.h"
+
+struct intake {
+    const struct log *log; /* borrowed, as are the next two */
+    struct names *names;
+    struct window *window;
+    struct decoder decoder;
+    bool told; /* that something could not be read; said once a connection */
+};
+
+/* A new stream begins. */
+void intake_start(struct intake *intake, enum plugin plugin);
+
+/*
+ * Takes a message, or its first bytes (`first`), or its next ones. What can't
+ * be read becomes a resync. False: out of memory.
+ */
+bool intake_take(struct intake *intake, struct slice text, bool first, bool more, int64_t now_us,
+                 struct error *error);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * Filters that wal2json can apply in the server. Only names without stars of
+ * ordinary tables without partitions or children are safe there: wal2json
+ * knows a change by its leaf's name alone. pgnudge filters all the same.
+ */
+#ifndef PGNUDGE_FEED_PUSHDOWN_H
+#define PGNUDGE_FEED_PUSHDOWN_H
+
+#include <stdbool.h>
+
+#include "base/buffer.h"
+#include "feed/pattern.h"
+#include "pq/query.h"
+
+#define PUSHDOWN_MAX 100 /* names; each costs the server a comparison per row */
+
+struct pushdown {
+    const struct pattern_set *tables; /* borrowed */
+    const struct pattern_set *exclude;
+    bool ordinary[2 * PUSHDOWN_MAX]; /* tables first, then exclude */
+};
+
+/* Whether there is anything to ask the server about. */
+bool pushdown_possible(const struct pushdown *pushdown);
+
+/* Appends the query that asks which of the names are ordinary tables. */
+void pushdown_query(const struct pushdown *pushdown, struct buffer *sql);
+
+/* Takes its rows; `context` is the struct pushdown. */
+query_row_fn pushdown_row;
+
+/* Appends `, "add-tables" '…'` and the like, or nothing. Returns how many names that is. */
+size_t pushdown_options(const struct pushdown *pushdown, struct buffer *options);
+
+#endif

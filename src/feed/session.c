@@ -1,0 +1,347 @@
+#include "feed/session.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "feed/hints.h"
+#include "feed/pushdown.h"
+#include "pq/login.h"
+#include "pq/query.h"
+#include "pq/servererror.h"
+#include "repl/command.h"
+
+#define SLOT_WAIT_TOLD_US  (1 * CLOCK_S) /* after which the wait for the slot is said */
+#define SERVER_VERSION_MIN 13
+
+/*
+ * What a role or database may have set that would end a long-lived stream, or
+ * lose what it says; only what this major knows. client_connection_check_interval
+ * makes the server notice our death while it makes the slot (from 14 on).
+ */
+#define SETTINGS_SQL                                                                               \
+    "SELECT pg_catalog.set_config(s.name, v.value, false) FROM (VALUES"                            \
+    " ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', '0'),"           \
+    " ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),"                 \
+    " ('client_min_messages', 'warning'), ('client_connection_check_interval', '1s'),"             \
+    " ('standard_conforming_strings', 'on'), ('quote_all_identifiers', 'off')"                     \
+    ") v(name, value) JOIN pg_catalog.pg_settings s USING (name)"
+
+/* This plain statement also arms client_connection_check_interval. */
+#define FACTS_SQL "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'"
+
+enum session_state {
+    SESSION_LOGIN,
+    SESSION_SETTINGS,
+    SESSION_FACTS,
+    SESSION_FILTERS,
+    SESSION_SLOT,
+    SESSION_START,
+    SESSION_LIVE
+};
+
+struct session {
+    struct session_setup setup;
+    enum session_state state;
+    struct login *login; /* owns the connection too */
+    struct query query;
+    size_t plugin; /* index of the one being tried */
+    struct pushdown pushdown;
+    char slot[SLOT_NAME_MAX];
+    int64_t entered_us; /* the state */
+    bool wait_told;
+    int64_t wal_sender_timeout_us;
+};
+
+struct session *session_start(const struct session_setup *setup, int64_t now_us,
+                              struct error *error)
+{
+    struct session *session = calloc(1, sizeof(*session));
+
+    if (session == NULL) {
+        error_memory(error);
+        return NULL;
+    }
+    session->setup = *setup;
+    session->wal_sender_timeout_us = CLOCK_NEVER;
+    session->pushdown.tables = setup->tables;
+    session->pushdown.exclude = setup->exclude;
+    session->entered_us = now_us;
+    log_say(setup->log, LOG_INFO, "connecting to host=%s port=%s dbname=%s user=%s sslmode=%s",
+            conninfo_text(setup->info, CONN_HOST), conninfo_text(setup->info, CONN_PORT),
+            conninfo_text(setup->info, CONN_DBNAME), conninfo_text(setup->info, CONN_USER),
+            sslmode_name(setup->info->sslmode));
+    session->login = login_start(setup->info, true, now_us, error);
+    if (session->login == NULL) {
+        session_free(session);
+        return NULL;
+    }
+    return session;
+}
+
+static enum plugin current_plugin(const struct session *session)
+{
+    return session->setup.plugins[session->plugin];
+}
+
+static bool take_fact(void *context, struct query_row *row)
+{
+    struct session *session = context;
+    struct slice value;
+    int64_t ms = 0;
+
+    if (!query_row_next(row, &value) || value.len == 0 || value.len > 10) {
+        return false;
+    }
+    for (size_t i = 0; i < value.len; i++) {
+        ms = ms * 10 + (value.data[i] - '0');
+    }
+    session->wal_sender_timeout_us = ms > 0 ? ms * CLOCK_MS : CLOCK_NEVER;
+    return true;
+}
+
+/* The SQL or replication command of a state. */
+static void append_command(struct session *session, struct buffer *sql)
+{
+    struct buffer options = {0};
+
+    switch (session->state) {
+    case SESSION_SETTINGS:
+        buffer_text(sql, SETTINGS_SQL);
+        break;
+    case SESSION_FACTS:
+        buffer_text(sql, FACTS_SQL);
+        break;
+    case SESSION_FILTERS:
+        pushdown_query(&session->pushdown, sql);
+        break;
+    case SESSION_SLOT:
+        command_create_slot(sql, session->slot, plugin_name(current_plugin(session)));
+        break;
+    case SESSION_START:
+        buffer_text(&options, plugin_options(current_plugin(session)));
+        if (current_plugin(session) == PLUGIN_WAL2JSON) {
+            log_say(session->setup.log, LOG_INFO, "wal2json filters by %zu names in the server",
+                    pushdown_options(&session->pushdown, &options));
+        }
+        command_start(sql, session->slot, (struct slice){options.data, options.len});
+        sql->failed |= options.failed;
+        break;
+    case SESSION_LOGIN:
+    case SESSION_LIVE:
+        break;
+    }
+    buffer_free(&options);
+}
+
+/* The one transition: enters a state and sends its command, if it has one. */
+static bool enter(struct session *session, enum session_state state, int64_t now_us,
+                  struct error *error)
+{
+    struct buffer sql = {0};
+    query_row_fn *on_row = state == SESSION_FACTS     ? take_fact
+                           : state == SESSION_FILTERS ? pushdown_row
+                                                      : NULL;
+    void *context = state == SESSION_FILTERS ? (void *)&session->pushdown : session;
+    bool ok;
+
+    session->state = state;
+    session->entered_us = now_us;
+    if (state == SESSION_SLOT && !slot_name(session->slot)) {
+        return error_set(error, ERROR_FATAL, "could not make a slot name: no randomness");
+    }
+    append_command(session, &sql);
+    buffer_byte(&sql, '\0');
+    ok = !sql.failed || error_memory(error);
+    if (ok && sql.len > 1) {
+        query_start(&session->query, session_conn(session), sql.data, on_row, context);
+    }
+    buffer_free(&sql);
+    return ok;
+}
+
+static enum session_state slot_state(const struct session *session)
+{
+    return current_plugin(session) == PLUGIN_WAL2JSON && pushdown_possible(&session->pushdown)
+               ? SESSION_FILTERS
+               : SESSION_SLOT;
+}
+
+static bool logged_in(struct session *session, int64_t now_us, struct error *error)
+{
+    const char *version = conn_server_version(session_conn(session));
+
+    log_say(session->setup.log, LOG_INFO, "logged in to %s, PostgreSQL %s, %s",
+            conn_address(session_conn(session))->text, version[0] != '\0' ? version : "?",
+            conn_tls(session_conn(session)) != NULL ? tls_version(conn_tls(session_conn(session)))
+                                                    : "without TLS");
+    if (version[0] != '\0' && atoi(version) < SERVER_VERSION_MIN) {
+        return error_set(error, ERROR_PERMANENT, "the server runs PostgreSQL %s, pgnudge needs %d",
+                         version, SERVER_VERSION_MIN);
+    }
+    return enter(session, SESSION_SETTINGS, now_us, error);
+}
+
+/* What follows a state's command that succeeded. */
+static bool next_state(struct session *session, int64_t now_us, struct error *error)
+{
+    switch (session->state) {
+    case SESSION_LOGIN:
+        return logged_in(session, now_us, error);
+    case SESSION_SETTINGS:
+        return enter(session, SESSION_FACTS, now_us, error);
+    case SESSION_FACTS:
+        return enter(session, slot_state(session), now_us, error);
+    case SESSION_FILTERS:
+        return enter(session, SESSION_SLOT, now_us, error);
+    case SESSION_SLOT:
+        return enter(session, SESSION_START, now_us, error);
+    case SESSION_START:
+        log_say(session->setup.log, LOG_INFO, "streaming from slot \"%s\" with %s", session->slot,
+                plugin_name(current_plugin(session)));
+        return enter(session, SESSION_LIVE, now_us, error);
+    case SESSION_LIVE:
+        break;
+    }
+    return true;
+}
+
+/* A refused plugin leads to the next one; true if there is one. */
+static bool try_next_plugin(struct session *session, int64_t now_us, struct error *error)
+{
+    struct error refusal = *error;
+
+    if (session->state != SESSION_SLOT || !session->query.ready ||
+        !server_error_refused_plugin(error) || session->plugin + 1 >= session->setup.plugin_count) {
+        return false;
+    }
+    log_say(session->setup.log, LOG_INFO, "trying the next plugin, the server refuses %s: %s",
+            plugin_name(current_plugin(session)), refusal.message);
+    session->plugin++;
+    error_clear(error);
+    return enter(session, slot_state(session), now_us, error);
+}
+
+static void describe(const struct session *session, struct error *error)
+{
+    switch (session->state) {
+    case SESSION_LOGIN:
+        hint_login(error, session->setup.info);
+        return; /* it names the address already */
+    case SESSION_SLOT:
+        hint_slot(error, session->setup.info, current_plugin(session));
+        error_prefix(error, "could not create a replication slot with %s",
+                     plugin_name(current_plugin(session)));
+        return;
+    case SESSION_START:
+        error_prefix(error, "could not start the replication with %s",
+                     plugin_name(current_plugin(session)));
+        return;
+    case SESSION_SETTINGS:
+    case SESSION_FACTS:
+    case SESSION_FILTERS:
+    case SESSION_LIVE:
+        error_prefix(error, "could not prepare the connection");
+        return;
+    }
+}
+
+/* Silence: an error in any state but the slot's, which waits for transactions to end. */
+static bool is_patient(struct session *session, int64_t now_us, struct error *error)
+{
+    if (session->state == SESSION_SLOT) {
+        if (!session->wait_told && now_us >= session->entered_us + SLOT_WAIT_TOLD_US) {
+            session->wait_told = true;
+            log_say(session->setup.log, LOG_WARNING,
+                    "still waiting for the server to create the replication slot");
+            log_detail(session->setup.log, LOG_WARNING,
+                       "It waits for every open transaction that has written, in any database, "
+                       "prepared ones too.");
+        }
+        return true;
+    }
+    if (session->state == SESSION_LOGIN ||
+        now_us < clock_after(session->entered_us, session->setup.patience_us)) {
+        return true;
+    }
+    return error_set(error, ERROR_TRANSIENT, "the server does not answer");
+}
+
+enum step session_step(struct session *session, int64_t now_us, struct error *error)
+{
+    enum step step = STEP_DONE;
+
+    error_clear(error);
+    while (step == STEP_DONE && session->state != SESSION_LIVE) {
+        step = session->state == SESSION_LOGIN ? login_step(session->login, now_us, error)
+                                               : query_step(&session->query, error);
+        if (step == STEP_WAIT && !is_patient(session, now_us, error)) {
+            step = STEP_FAILED;
+        } else if (step == STEP_DONE && !next_state(session, now_us, error)) {
+            step = STEP_FAILED;
+        } else if (step == STEP_FAILED && try_next_plugin(session, now_us, error)) {
+            step = STEP_DONE;
+        }
+    }
+    if (step == STEP_FAILED && error->kind != ERROR_FATAL) {
+        describe(session, error);
+    }
+    return step;
+}
+
+int session_fd(const struct session *session)
+{
+    return session->state == SESSION_LOGIN ? login_fd(session->login)
+                                           : conn_fd(login_conn(session->login));
+}
+
+short session_events(const struct session *session)
+{
+    return session->state == SESSION_LOGIN ? login_events(session->login)
+                                           : conn_events(login_conn(session->login));
+}
+
+int64_t session_deadline(const struct session *session)
+{
+    switch (session->state) {
+    case SESSION_LOGIN:
+        return login_deadline(session->login);
+    case SESSION_SLOT:
+        return session->wait_told ? CLOCK_NEVER : session->entered_us + SLOT_WAIT_TOLD_US;
+    case SESSION_SETTINGS:
+    case SESSION_FACTS:
+    case SESSION_FILTERS:
+    case SESSION_START:
+        return clock_after(session->entered_us, session->setup.patience_us);
+    case SESSION_LIVE:
+        break;
+    }
+    return CLOCK_NEVER;
+}
+
+bool session_makes_slot(const struct session *session)
+{
+    return session->state == SESSION_SLOT;
+}
+
+struct conn *session_conn(struct session *session)
+{
+    return login_conn(session->login);
+}
+
+enum plugin session_plugin(const struct session *session)
+{
+    return current_plugin(session);
+}
+
+int64_t session_wal_sender_timeout_us(const struct session *session)
+{
+    return session->wal_sender_timeout_us;
+}
+
+void session_free(struct session *session)
+{
+    if (session != NULL) {
+        login_free(session->login);
+        free(session);
+    }
+}

@@ -1,0 +1,79 @@
+/* pgnudge: ties the parts together. The only exit is main's. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/signals.h"
+#include "cli/help.h"
+#include "cli/options.h"
+#include "feed/feed.h"
+
+/* A descriptor below 3 that the parent closed must not become a socket. False: none to be had. */
+static bool fill_standard_descriptors(bool *stdout_was_closed)
+{
+    *stdout_was_closed = fcntl(STDOUT_FILENO, F_GETFD) < 0 && errno == EBADF;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int print(const struct log *log, const char *text)
+{
+    if (fputs(text, stdout) == EOF || fflush(stdout) == EOF) {
+        log_say(log, LOG_ERROR, "could not write to standard output");
+        return FEED_ERROR;
+    }
+    return FEED_STOPPED;
+}
+
+static int run(const struct feed_config *config)
+{
+    sigset_t waiting;
+    struct feed_outcome outcome;
+
+    signals_install(&waiting);
+    outcome = feed_run(config, &waiting);
+    if (outcome.signal != 0) {
+        signals_die(outcome.signal);
+    }
+    return (int)outcome.status;
+}
+
+int main(int argc, char **argv)
+{
+    struct feed_config config;
+    struct error error;
+    bool stdout_was_closed;
+    int status = FEED_USAGE;
+
+    conninfo_secure_memory();
+    options_init(&config);
+    if (!fill_standard_descriptors(&stdout_was_closed)) {
+        return FEED_ERROR;
+    }
+    switch (options_parse(&config, argc, argv, &error)) {
+    case OPTIONS_RUN:
+        if (stdout_was_closed) {
+            log_say(&config.log, LOG_ERROR, "standard output is closed");
+            status = FEED_ERROR;
+        } else {
+            status = run(&config);
+        }
+        break;
+    case OPTIONS_HELP:
+        status = print(&config.log, help_text);
+        break;
+    case OPTIONS_VERSION:
+        status = print(&config.log, version_text);
+        break;
+    case OPTIONS_WRONG:
+        log_report(&config.log, LOG_ERROR, &error);
+        break;
+    }
+    options_free(&config);
+    return status;
+}

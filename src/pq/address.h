@@ -1,0 +1,35 @@
+/* The addresses of one host: a Unix socket, or what its name resolves to. */
+#ifndef PGNUDGE_PQ_ADDRESS_H
+#define PGNUDGE_PQ_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "pq/conninfo.h"
+
+#define ADDRESSES_MAX    32  /* of one name; what a resolver gives beyond that is left out */
+#define ADDRESS_TEXT_MAX 160 /* bytes of an address for people, NUL included */
+
+struct address {
+    struct sockaddr_storage storage;
+    socklen_t len;
+    char text[ADDRESS_TEXT_MAX]; /* as libpq writes it: `server at "h" (a), port 5432` */
+};
+
+struct address_list {
+    struct address at[ADDRESSES_MAX];
+    size_t count;
+};
+
+/* Whether it is a Unix socket: there TLS is not used, and no wire to listen on. */
+bool address_is_unix(const struct address *address);
+
+/*
+ * Resolves the host and port of `info`, in the resolver's order. The one call
+ * of pgnudge that may block. False: `error` (ERROR_TRANSIENT) says why.
+ */
+bool address_resolve(const struct conninfo *info, struct address_list *list, struct error *error);
+
+#endif

@@ -1,0 +1,35 @@
+/* Authentication: answers the server's requests ("Message Flow", Start-up). No I/O. */
+#ifndef PGNUDGE_PQ_AUTH_H
+#define PGNUDGE_PQ_AUTH_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "pq/conninfo.h"
+#include "pq/tls.h"
+
+enum auth_step {
+    AUTH_GOES_ON, /* the answer, if any, is in the buffer */
+    AUTH_PASSED,  /* AuthenticationOk, and rightly so */
+    AUTH_REFUSED  /* the error says why */
+};
+
+struct auth;
+
+struct auth_setup {
+    const struct conninfo *info; /* borrowed */
+    const struct tls *tls;       /* borrowed; NULL: the stream is plain */
+    bool unix_socket;            /* nobody listens: a password may cross in clear */
+};
+
+/* NULL: out of memory. */
+struct auth *auth_new(const struct auth_setup *setup);
+
+/* Takes the body of an Authentication message ('R'), appends the answer. */
+enum auth_step auth_take(struct auth *auth, struct slice body, struct buffer *out,
+                         struct error *error);
+
+/* Wipes and frees. NULL is fine. */
+void auth_free(struct auth *auth);
+
+#endif

@@ -1,0 +1,152 @@
+#include "pq/conn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pq/cursor.h"
+#include "pq/message.h"
+
+struct conn {
+    struct transport *transport;
+    const struct address *address;
+    struct frame_reader *frames;
+    struct buffer out;
+    struct cancel_key cancel_key;
+    char server_version[64];
+};
+
+struct conn *conn_new(struct transport *transport, const struct address *address)
+{
+    struct conn *conn = calloc(1, sizeof(*conn));
+
+    if (conn != NULL) {
+        conn->transport = transport;
+        conn->address = address;
+        conn->frames = frame_reader_new();
+    } else {
+        transport_close(transport);
+    }
+    if (conn != NULL && conn->frames == NULL) {
+        conn_close(conn);
+        conn = NULL;
+    }
+    return conn;
+}
+
+struct buffer *conn_out(struct conn *conn)
+{
+    return &conn->out;
+}
+
+enum io conn_flush(struct conn *conn, struct error *error)
+{
+    enum io io = IO_DONE;
+    size_t done;
+
+    if (conn->out.failed) {
+        error_memory(error);
+        return IO_ERROR;
+    }
+    while (io == IO_DONE && conn->out.len > 0) {
+        io = transport_write(conn->transport, conn->out.data, conn->out.len, &done, error);
+        if (io == IO_DONE) {
+            buffer_consume(&conn->out, done);
+        }
+    }
+    if (io == IO_EOF) {
+        buffer_clear(&conn->out);
+        io = IO_DONE;
+    }
+    return io;
+}
+
+enum io conn_receive(struct conn *conn, struct error *error)
+{
+    size_t cap, len;
+    void *space = frame_space(conn->frames, &cap);
+    enum io io = transport_read(conn->transport, space, cap, &len, error);
+
+    if (io == IO_DONE) {
+        frame_filled(conn->frames, len);
+    }
+    return io;
+}
+
+static void keep_parameter(struct conn *conn, struct slice body)
+{
+    struct slice name, value;
+
+    if (cursor_string(&body, &name) && cursor_string(&body, &value) &&
+        slice_equal(name, slice_of("server_version"))) {
+        snprintf(conn->server_version, sizeof(conn->server_version), "%.*s", (int)value.len,
+                 value.data);
+    }
+}
+
+struct frame conn_next(struct conn *conn)
+{
+    struct frame frame = frame_next(conn->frames);
+
+    while ((frame.kind == FRAME_BEGIN || frame.kind == FRAME_MORE) && frame.type == 'S') {
+        if (frame.kind == FRAME_BEGIN) {
+            keep_parameter(conn, frame.body);
+        }
+        frame = frame_next(conn->frames);
+    }
+    return frame;
+}
+
+int conn_fd(const struct conn *conn)
+{
+    return transport_fd(conn->transport);
+}
+
+short conn_events(const struct conn *conn)
+{
+    short events = transport_read_events(conn->transport);
+
+    if (conn->out.len > 0) {
+        events = (short)(events | transport_write_events(conn->transport));
+    }
+    return events;
+}
+
+bool conn_pending(const struct conn *conn)
+{
+    return transport_pending(conn->transport);
+}
+
+const struct address *conn_address(const struct conn *conn)
+{
+    return conn->address;
+}
+
+const struct tls *conn_tls(const struct conn *conn)
+{
+    return transport_tls(conn->transport);
+}
+
+const char *conn_server_version(const struct conn *conn)
+{
+    return conn->server_version;
+}
+
+struct cancel_key *conn_cancel_key(struct conn *conn)
+{
+    return &conn->cancel_key;
+}
+
+void conn_close(struct conn *conn)
+{
+    struct error ignored;
+
+    if (conn == NULL) {
+        return;
+    }
+    message_terminate(&conn->out);
+    conn_flush(conn, &ignored);
+    buffer_free(&conn->out);
+    frame_reader_free(conn->frames);
+    transport_close(conn->transport);
+    free(conn);
+}

@@ -1,0 +1,70 @@
+/*
+ * One connection after its dial: messages out through a buffer, messages in
+ * through the frame reader. Nothing here waits.
+ */
+#ifndef PGNUDGE_PQ_CONN_H
+#define PGNUDGE_PQ_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "pq/address.h"
+#include "pq/frame.h"
+#include "pq/io.h"
+#include "pq/transport.h"
+
+#define CANCEL_KEY_MAX 256 /* bytes; 4 before protocol 3.2 */
+
+/* What BackendKeyData says: needed to cancel what the connection is doing. */
+struct cancel_key {
+    uint32_t pid;
+    unsigned char key[CANCEL_KEY_MAX];
+    size_t len; /* 0: the server gave none */
+};
+
+struct conn;
+
+/* Takes the transport over, also on failure. `address` must outlive it. NULL: out of memory. */
+struct conn *conn_new(struct transport *transport, const struct address *address);
+
+/* The bytes to send: append whole messages, then call conn_flush. */
+struct buffer *conn_out(struct conn *conn);
+
+/*
+ * Sends what it can without waiting. IO_DONE: all of it. Once the server has
+ * closed its end, the rest is dropped and the call succeeds: what it said last
+ * is still to be read. IO_ERROR: `error` says why.
+ */
+enum io conn_flush(struct conn *conn, struct error *error);
+
+/* One read, of at most FRAME_BUFFER bytes; conn_next then gives what came. */
+enum io conn_receive(struct conn *conn, struct error *error);
+
+/* The next message that conn_receive brought; a ParameterStatus is kept and not shown. */
+struct frame conn_next(struct conn *conn);
+
+int conn_fd(const struct conn *conn);
+
+/* The poll events that the connection waits for. */
+short conn_events(const struct conn *conn);
+
+/* Whether conn_receive has data without the socket being readable. */
+bool conn_pending(const struct conn *conn);
+
+const struct address *conn_address(const struct conn *conn);
+
+/* The TLS client, or NULL on a plain stream. Borrowed. */
+const struct tls *conn_tls(const struct conn *conn);
+
+/* The server's version as it reports it ("17.2 (Debian …)"), "" before the login. */
+const char *conn_server_version(const struct conn *conn);
+
+/* Filled in by the login. */
+struct cancel_key *conn_cancel_key(struct conn *conn);
+
+/* Sends Terminate if that takes no waiting, and closes. NULL is fine. */
+void conn_close(struct conn *conn);
+
+#endif

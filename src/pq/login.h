@@ -1,0 +1,41 @@
+/*
+ * From connection parameters to a connection that takes queries: every address
+ * of the host in turn, encryption as sslmode wants it, authentication.
+ */
+#ifndef PGNUDGE_PQ_LOGIN_H
+#define PGNUDGE_PQ_LOGIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "pq/conn.h"
+#include "pq/conninfo.h"
+#include "pq/step.h"
+
+struct login;
+
+/*
+ * Resolves the host (which may block) and begins. With `replication` the
+ * server's end is a walsender. `info` must outlive the login and the
+ * connection. NULL: `error` says why.
+ */
+struct login *login_start(const struct conninfo *info, bool replication, int64_t now_us,
+                          struct error *error);
+
+/* Goes on as far as it can without waiting, and gives up an address at its deadline. */
+enum step login_step(struct login *login, int64_t now_us, struct error *error);
+
+int login_fd(const struct login *login);
+short login_events(const struct login *login);
+
+/* When login_step must be called again whatever the socket does. */
+int64_t login_deadline(const struct login *login);
+
+/* After STEP_DONE: the connection, valid until login_free, which ends it. */
+struct conn *login_conn(struct login *login);
+
+/* Closes the connection and frees all. NULL is fine. */
+void login_free(struct login *login);
+
+#endif

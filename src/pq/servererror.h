@@ -1,0 +1,19 @@
+/* ErrorResponse and NoticeResponse ("Error and Notice Message Fields"). */
+#ifndef PGNUDGE_PQ_SERVERERROR_H
+#define PGNUDGE_PQ_SERVERERROR_H
+
+#include "base/error.h"
+#include "base/text.h"
+
+/*
+ * Fills `error` from a message's body: "SEVERITY:  text", the server's DETAIL
+ * and HINT, and a kind after the SQLSTATE: ERROR_PERMANENT for what no retry
+ * mends. A body that was cut gives the fields that are whole.
+ */
+void server_error_read(struct slice body, struct error *error);
+
+/* Whether the server refused to load the output plugin named in the command: not installed
+ * (58P01), or not allowed by output_plugin_libraries (42501 with that name in the HINT). */
+bool server_error_refused_plugin(const struct error *error);
+
+#endif

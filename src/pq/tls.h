@@ -1,0 +1,52 @@
+/*
+ * TLS on a non-blocking socket, by OpenSSL. Every call returns at once; where
+ * it returns IO_AGAIN, wait for what tls_events says.
+ */
+#ifndef PGNUDGE_PQ_TLS_H
+#define PGNUDGE_PQ_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "pq/conninfo.h"
+#include "pq/io.h"
+
+struct tls;
+
+#define TLS_BINDING_MAX 64 /* bytes of the longest certificate hash, SHA-512 */
+
+/*
+ * A TLS client on `fd`, which stays the caller's. The certificate is verified
+ * as libpq does under the sslmode of `info`, which must outlive it. NULL:
+ * `error` says why (a root certificate that can't be read, …).
+ */
+struct tls *tls_new(int fd, const struct conninfo *info, struct error *error);
+
+/* Goes on with the handshake; IO_DONE: it is over and the server verified. */
+enum io tls_handshake(struct tls *tls, struct error *error);
+
+/* As transport_read and transport_write. */
+enum io tls_read(struct tls *tls, void *data, size_t cap, size_t *len, struct error *error);
+enum io tls_write(struct tls *tls, const void *data, size_t len, size_t *done, struct error *error);
+
+/* The poll events that the last IO_AGAIN of a read, or of a write, waits for. */
+short tls_read_events(const struct tls *tls);
+short tls_write_events(const struct tls *tls);
+
+/* Whether a read would return data without the socket being readable. */
+bool tls_pending(const struct tls *tls);
+
+/*
+ * The server's "tls-server-end-point" (RFC 5929, 4.1) in `hash`. Returns its
+ * length in bytes, or 0 where the certificate's signature names no hash.
+ */
+size_t tls_server_end_point(const struct tls *tls, unsigned char hash[TLS_BINDING_MAX]);
+
+/* "TLSv1.3" and the like, for people. */
+const char *tls_version(const struct tls *tls);
+
+/* Sends close_notify if that takes no waiting. NULL is fine. */
+void tls_free(struct tls *tls);
+
+#endif

@@ -1,0 +1,163 @@
+#include "pq/transport.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct transport {
+    int fd;
+    struct tls *tls;
+};
+
+static void set_tcp_options(int fd)
+{
+    int on = 1;
+
+    /* libpq's: status updates are small and must not wait; a silent peer is probed. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+static bool start(int fd, const struct address *address, struct error *error)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        return error_set(error, ERROR_FATAL, "could not set up a socket: %s", strerror(errno));
+    }
+    if (!address_is_unix(address)) {
+        set_tcp_options(fd);
+    }
+    if (connect(fd, (const struct sockaddr *)&address->storage, address->len) != 0 &&
+        errno != EINPROGRESS && errno != EINTR) {
+        return error_set(error, ERROR_TRANSIENT, "%s", strerror(errno));
+    }
+    return true;
+}
+
+struct transport *transport_open(const struct address *address, struct error *error)
+{
+    struct transport *transport = calloc(1, sizeof(*transport));
+
+    if (transport == NULL) {
+        error_memory(error);
+        return NULL;
+    }
+    transport->fd = socket(address->storage.ss_family, SOCK_STREAM, 0);
+    if (transport->fd < 0) {
+        error_set(error, ERROR_TRANSIENT, "could not create socket: %s", strerror(errno));
+    } else if (start(transport->fd, address, error)) {
+        return transport;
+    }
+    transport_close(transport);
+    return NULL;
+}
+
+enum io transport_connect(struct transport *transport, struct error *error)
+{
+    struct pollfd writable = {.fd = transport->fd, .events = POLLOUT};
+    int failure = 0;
+    socklen_t size = sizeof(failure);
+
+    if (poll(&writable, 1, 0) == 0) {
+        return IO_AGAIN;
+    }
+    if (getsockopt(transport->fd, SOL_SOCKET, SO_ERROR, &failure, &size) != 0) {
+        failure = errno;
+    }
+    if (failure != 0) {
+        error_set(error, ERROR_TRANSIENT, "%s", strerror(failure));
+        return IO_ERROR;
+    }
+    return IO_DONE;
+}
+
+bool transport_start_tls(struct transport *transport, const struct conninfo *info,
+                         struct error *error)
+{
+    transport->tls = tls_new(transport->fd, info, error);
+    return transport->tls != NULL;
+}
+
+enum io transport_handshake(struct transport *transport, struct error *error)
+{
+    return tls_handshake(transport->tls, error);
+}
+
+/* What a plain send or recv came to. */
+static enum io result(ssize_t moved, size_t *len, struct error *error)
+{
+    if (moved >= 0) {
+        *len = (size_t)moved;
+        return moved > 0 ? IO_DONE : IO_EOF;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+        return IO_AGAIN;
+    }
+    if (errno == EPIPE || errno == ECONNRESET) {
+        return IO_EOF;
+    }
+    error_set(error, ERROR_TRANSIENT, "%s", strerror(errno));
+    return IO_ERROR;
+}
+
+enum io transport_read(struct transport *transport, void *data, size_t cap, size_t *len,
+                       struct error *error)
+{
+    if (transport->tls != NULL) {
+        return tls_read(transport->tls, data, cap, len, error);
+    }
+    return result(recv(transport->fd, data, cap, 0), len, error);
+}
+
+enum io transport_write(struct transport *transport, const void *data, size_t len, size_t *done,
+                        struct error *error)
+{
+    if (transport->tls != NULL) {
+        return tls_write(transport->tls, data, len, done, error);
+    }
+    return result(send(transport->fd, data, len, MSG_NOSIGNAL), done, error);
+}
+
+int transport_fd(const struct transport *transport)
+{
+    return transport->fd;
+}
+
+short transport_read_events(const struct transport *transport)
+{
+    return transport->tls != NULL ? tls_read_events(transport->tls) : POLLIN;
+}
+
+short transport_write_events(const struct transport *transport)
+{
+    return transport->tls != NULL ? tls_write_events(transport->tls) : POLLOUT;
+}
+
+bool transport_pending(const struct transport *transport)
+{
+    return transport->tls != NULL && tls_pending(transport->tls);
+}
+
+const struct tls *transport_tls(const struct transport *transport)
+{
+    return transport->tls;
+}
+
+void transport_close(struct transport *transport)
+{
+    if (transport == NULL) {
+        return;
+    }
+    tls_free(transport->tls);
+    if (transport->fd >= 0) {
+        close(transport->fd);
+    }
+    free(transport);
+}

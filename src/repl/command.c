@@ -1,0 +1,48 @@
+#include "repl/command.h"
+
+#include <openssl/rand.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+bool slot_name(char name[SLOT_NAME_MAX])
+{
+    unsigned char random[8];
+    uint64_t number = 0;
+
+    if (RAND_bytes(random, sizeof(random)) != 1) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(random); i++) {
+        number = number << 8 | random[i];
+    }
+    /* The process ID is for people who look at pg_replication_slots. */
+    snprintf(name, SLOT_NAME_MAX, "pgnudge_%ld_%016llx", (long)getpid(),
+             (unsigned long long)number);
+    return true;
+}
+
+void sql_literal(struct buffer *out, struct slice text)
+{
+    buffer_byte(out, '\'');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] == '\'') {
+            buffer_byte(out, '\'');
+        }
+        buffer_byte(out, text.data[i]);
+    }
+    buffer_byte(out, '\'');
+}
+
+void command_create_slot(struct buffer *out, const char *slot, const char *plugin)
+{
+    buffer_format(out, "CREATE_REPLICATION_SLOT \"%s\" TEMPORARY LOGICAL \"%s\" NOEXPORT_SNAPSHOT",
+                  slot, plugin);
+}
+
+void command_start(struct buffer *out, const char *slot, struct slice options)
+{
+    buffer_format(out, "START_REPLICATION SLOT \"%s\" LOGICAL 0/0 (", slot);
+    buffer_append(out, options.data, options.len);
+    buffer_byte(out, ')');
+}

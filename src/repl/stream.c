@@ -1,0 +1,174 @@
+#include "repl/stream.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "pq/servererror.h"
+#include "repl/walmessage.h"
+
+struct stream {
+    struct stream_setup setup;
+    uint64_t received;       /* the highest LSN that came: LSNs go back between transactions */
+    bool answer_owed;        /* it moved, or a keepalive came, since the last status */
+    int64_t last_receive_us; /* for liveness */
+    int64_t next_request_us; /* when the next status asks for a reply */
+    char copy_kind;          /* of the CopyData whose pieces are coming */
+};
+
+struct stream *stream_new(const struct stream_setup *setup, int64_t now_us)
+{
+    struct stream *stream = calloc(1, sizeof(*stream));
+
+    if (stream != NULL) {
+        stream->setup = *setup;
+        stream->last_receive_us = now_us;
+        stream->next_request_us = clock_after(now_us, setup->status_interval_us);
+    }
+    return stream;
+}
+
+bool stream_receive(struct stream *stream, int64_t now_us, struct error *error)
+{
+    enum io io = conn_receive(stream->setup.conn, error);
+
+    if (io == IO_DONE) {
+        stream->last_receive_us = now_us;
+    }
+    if (io == IO_EOF) {
+        error_set(error, ERROR_TRANSIENT, "the server closed the connection unexpectedly");
+    }
+    return io == IO_DONE || io == IO_AGAIN;
+}
+
+static void moved_to(struct stream *stream, uint64_t lsn)
+{
+    if (lsn > stream->received) {
+        stream->received = lsn;
+        stream->answer_owed = true;
+    }
+}
+
+/* STREAM_NOTHING here: taken, nothing for the caller. */
+static enum stream_event take_copy_data(struct stream *stream, const struct frame *frame,
+                                        struct stream_message *message, struct error *error)
+{
+    struct wal_message wal;
+
+    if (!wal_message_read(frame->body, &wal)) {
+        error_set(error, ERROR_TRANSIENT, "received a malformed replication message");
+        return STREAM_FAILED;
+    }
+    moved_to(stream, wal.lsn);
+    if (wal.kind != WAL_DATA) {
+        /* Asked or not: the keepalive may stand for a transaction without changes for us, whose
+         * COMMIT waits for this answer. */
+        stream->answer_owed |= wal.kind == WAL_KEEPALIVE;
+        stream->copy_kind = 'k';
+        return STREAM_NOTHING;
+    }
+    stream->copy_kind = 'w';
+    message->payload = wal.payload;
+    message->more = frame->left > 0;
+    message->lsn = wal.lsn;
+    return STREAM_BEGIN;
+}
+
+static enum stream_event take_begin(struct stream *stream, const struct frame *frame,
+                                    struct stream_message *message, struct error *error)
+{
+    switch (frame->type) {
+    case 'd':
+        return take_copy_data(stream, frame, message, error);
+    case 'N':
+        message->payload = frame->body;
+        return STREAM_NOTICE;
+    case 'E':
+        server_error_read(frame->body, error);
+        return STREAM_FAILED;
+    case 'c': /* CopyDone, CommandComplete: the server shuts down */
+    case 'C':
+        error_set(error, ERROR_TRANSIENT, "the server ended the stream");
+        return STREAM_FAILED;
+    default:
+        error_set(error, ERROR_TRANSIENT, "received an unexpected message in the stream");
+        return STREAM_FAILED;
+    }
+}
+
+enum stream_event stream_next(struct stream *stream, struct stream_message *message,
+                              struct error *error)
+{
+    enum stream_event event = STREAM_NOTHING;
+
+    while (event == STREAM_NOTHING) {
+        struct frame frame = conn_next(stream->setup.conn);
+
+        switch (frame.kind) {
+        case FRAME_NONE:
+            return STREAM_NOTHING;
+        case FRAME_BEGIN:
+            event = take_begin(stream, &frame, message, error);
+            break;
+        case FRAME_MORE:
+            if (frame.type == 'd' && stream->copy_kind == 'w') {
+                message->payload = frame.body;
+                message->more = frame.left > 0;
+                event = STREAM_MORE;
+            }
+            break;
+        case FRAME_BAD:
+            error_set(error, ERROR_TRANSIENT, "received a message of an impossible length");
+            event = STREAM_FAILED;
+            break;
+        }
+    }
+    return event;
+}
+
+/*
+ * Acknowledging at once loses nothing: the slot is never read a second time,
+ * and whatever a lost connection takes along is covered by the next resync.
+ */
+static void write_status(struct stream *stream, bool reply_requested)
+{
+    struct standby_status status = {
+        .written = stream->received,
+        .flushed = stream->received,
+        .applied = stream->received,
+        .wall_us = clock_wall_us(),
+        .reply_requested = reply_requested,
+    };
+
+    standby_status_write(conn_out(stream->setup.conn), &status);
+    stream->answer_owed = false;
+}
+
+bool stream_answer(struct stream *stream, int64_t now_us, struct error *error)
+{
+    struct buffer *out = conn_out(stream->setup.conn);
+    bool due = now_us >= stream->next_request_us;
+
+    if (now_us >= clock_after(stream->last_receive_us, stream->setup.liveness_us)) {
+        return error_set(error, ERROR_TRANSIENT, "the server has been silent for %.1f s",
+                         (double)(now_us - stream->last_receive_us) / (double)CLOCK_S);
+    }
+    /* While one can't be sent, newer ones wait: only the last position matters. */
+    if (out->len == 0 && (due || stream->answer_owed)) {
+        write_status(stream, due);
+    }
+    if (due) {
+        stream->next_request_us = clock_after(now_us, stream->setup.status_interval_us);
+    }
+    return conn_flush(stream->setup.conn, error) != IO_ERROR;
+}
+
+int64_t stream_deadline(const struct stream *stream)
+{
+    return clock_earlier(stream->next_request_us,
+                         clock_after(stream->last_receive_us, stream->setup.liveness_us));
+}
+
+void stream_free(struct stream *stream)
+{
+    free(stream);
+}

@@ -1,0 +1,62 @@
+/*
+ * A live replication stream: what the plugin writes comes out, positions go
+ * back, silence is noticed.
+ *
+ * One turn, when the connection is readable: stream_receive, stream_next until
+ * STREAM_NOTHING, stream_answer. And stream_answer at stream_deadline.
+ */
+#ifndef PGNUDGE_REPL_STREAM_H
+#define PGNUDGE_REPL_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "pq/conn.h"
+
+struct stream;
+
+struct stream_setup {
+    struct conn *conn;          /* after CopyBothResponse; borrowed */
+    int64_t status_interval_us; /* between status updates that ask for a reply */
+    int64_t liveness_us;        /* silence that means a dead link; CLOCK_NEVER: none does */
+};
+
+enum stream_event {
+    STREAM_NOTHING, /* all that was received has been taken */
+    STREAM_BEGIN,   /* one message of the plugin, or its first bytes */
+    STREAM_MORE,    /* the next bytes of it */
+    STREAM_NOTICE,  /* a NoticeResponse */
+    STREAM_FAILED   /* the stream is over: the error says why */
+};
+
+struct stream_message {
+    struct slice payload; /* borrowed until the next call: text of the plugin, or a notice's body */
+    bool more;            /* the rest comes as STREAM_MORE */
+    uint64_t lsn;         /* STREAM_BEGIN: of the record; a COMMIT carries its end */
+};
+
+/* NULL: out of memory. */
+struct stream *stream_new(const struct stream_setup *setup, int64_t now_us);
+
+/* Reads once. False: the connection is gone, and `error` says how. */
+bool stream_receive(struct stream *stream, int64_t now_us, struct error *error);
+
+enum stream_event stream_next(struct stream *stream, struct stream_message *message,
+                              struct error *error);
+
+/*
+ * Sends what is owed: the newest position if it has moved, an answer to a
+ * keepalive, the regular update. False: the connection failed, or has been
+ * silent for too long.
+ */
+bool stream_answer(struct stream *stream, int64_t now_us, struct error *error);
+
+/* When stream_answer must be called at the latest. */
+int64_t stream_deadline(const struct stream *stream);
+
+/* NULL is fine. The connection stays. */
+void stream_free(struct stream *stream);
+
+#endif
