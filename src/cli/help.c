@@ -3,7 +3,7 @@
 const char version_text[] = "pgnudge " PGNUDGE_VERSION "\n";
 
 const char help_text[] =
-    "pgnudge prints a line of JSON whenever tables of a PostgreSQL database have moved.\n"
+    "pgnudge prints a line of JSON whenever tables in PostgreSQL have moved.\n"
     "\n"
     "Usage: pgnudge [OPTION]... [DBNAME]\n"
     "\n"
@@ -27,7 +27,7 @@ const char help_text[] =
     "      --plugin NAME          auto, test_decoding or wal2json (auto)\n"
     "      --status-interval DURATION   between status updates to the server (10s)\n"
     "      --liveness-timeout DURATION  silence that means a dead link; 0: none (30s)\n"
-    "      --connect-timeout DURATION   for each address, login included; 0: none (10s)\n"
+    "      --connect-timeout DURATION   for each address; 0: none (10s)\n"
     "      --backoff MIN,MAX      delays between connects (100ms,5s)\n"
     "      --no-reconnect         end with status 1 when the connection fails\n"
     "\n"
@@ -37,5 +37,5 @@ const char help_text[] =
     "  -?, --help                 print this and end\n"
     "\n"
     "A DURATION is a number with us, ms, s, min or h; seconds without one.\n"
-    "Whoever reloads on each \"resync\" and refetches what each \"batch\" names is up to date.\n"
+    "Reload on each \"resync\", refetch what each \"batch\" names, and be up to date.\n"
     "Passwords come from PGPASSWORD. See pgnudge(1).\n";

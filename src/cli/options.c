@@ -96,7 +96,7 @@ static bool read_duration(const char *option, const char *value, enum zero zero,
                           struct error *error)
 {
     if (!duration_parse(value, us)) {
-        return wrong_value(option, value, "a duration such as 50ms, 1.5s or 2min", error);
+        return wrong_value(option, value, "a number with us, ms, s, min or h", error);
     }
     if (*us == 0 && zero == ZERO_REFUSED) {
         return wrong_value(option, value, "more than 0", error);
@@ -234,6 +234,12 @@ static bool take_option(struct feed_config *config, int option, const char *valu
     }
 }
 
+/* -? and an error come alike from getopt_long, but for optopt: an unknown letter stands there. */
+static bool is_question_mark(int option, char **argv)
+{
+    return option == '?' && (optopt == 0 || optopt == '?') && argv[optind - 1][1] != '-';
+}
+
 /* What getopt_long could not take: an unknown option, or one without its value. */
 static enum options_action not_taken(int option, char **argv, struct error *error)
 {
@@ -276,7 +282,7 @@ enum options_action options_parse(struct feed_config *config, int argc, char **a
     }
     opterr = 0;
     while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
-        if (option == OPT_HELP || (option == '?' && optopt == '?')) {
+        if (option == OPT_HELP || is_question_mark(option, argv)) {
             return OPTIONS_HELP;
         }
         if (option == 'V') {

@@ -42,8 +42,8 @@ void hint_login(struct error *error, const struct conninfo *info)
     } else if (is(error, "28P01")) {
         error_hint(error, "Check the user name and PGPASSWORD.");
     } else if (is(error, "28000")) {
-        error_hint(error, "The server's pg_hba.conf must let this role in, to this database "
-                          "(\"replication\" lines don't apply to it).");
+        error_hint(error, "Check the user name; and the server's pg_hba.conf must let it in to this "
+                          "database (\"replication\" lines don't count here).");
     } else if (is(error, "53300")) {
         error_hint(error, "Every walsender is taken: raise max_wal_senders.");
     } else if (is(error, "08P01") || is(error, "0A000")) {
@@ -79,6 +79,8 @@ void hint_slot(struct error *error, const struct conninfo *info, enum plugin plu
         return;
     } else if (is(error, "42501")) {
         hint_role(error, info);
+    } else if (is(error, "55000") && strstr(error->message, "max_replication_slots") != NULL) {
+        error_hint(error, "ALTER SYSTEM SET max_replication_slots = 10; and restart the server.");
     } else if (is(error, "55000")) {
         error_hint(error, "ALTER SYSTEM SET wal_level = logical; and restart the server.");
     } else if (is(error, "53400")) {

@@ -99,6 +99,15 @@ static bool take_fact(void *context, struct query_row *row)
     return true;
 }
 
+static void append_filters(const struct session *session, struct buffer *options)
+{
+    size_t count = pushdown_options(&session->pushdown, options);
+
+    if (count > 0) {
+        log_say(session->setup.log, LOG_INFO, "wal2json filters by %zu names in the server", count);
+    }
+}
+
 /* The SQL or replication command of a state. */
 static void append_command(struct session *session, struct buffer *sql)
 {
@@ -120,8 +129,7 @@ static void append_command(struct session *session, struct buffer *sql)
     case SESSION_START:
         buffer_text(&options, plugin_options(current_plugin(session)));
         if (current_plugin(session) == PLUGIN_WAL2JSON) {
-            log_say(session->setup.log, LOG_INFO, "wal2json filters by %zu names in the server",
-                    pushdown_options(&session->pushdown, &options));
+            append_filters(session, &options);
         }
         command_start(sql, session->slot, (struct slice){options.data, options.len});
         sql->failed |= options.failed;

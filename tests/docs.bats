@@ -1,0 +1,276 @@
+#!/usr/bin/env bats
+#
+# README.md and the manual page say what is so. Code blocks are run straight from README.md: a block is
+# found by the comment "<!-- run: NAME -->" in front of it.
+
+# shellcheck source=tests/helpers.bash
+. "$BATS_TEST_DIRNAME/helpers.bash"
+
+readme=$repo/README.md
+page=$repo/man/pgnudge.1
+
+setup() {
+    common_setup
+    mkdir bin
+    # pgnudge as its readers call it, in a shell of which nothing stays behind when a test fails.
+    cat >bin/pgnudge <<EOF
+#!/bin/sh
+echo \$\$ >>'$BATS_TEST_TMPDIR/pgnudge.pid'
+exec env --default-signal setpriv --pdeathsig KILL '$PGNUDGE' "\$@"
+EOF
+    chmod +x bin/pgnudge
+    export PATH=$BATS_TEST_TMPDIR/bin:$SERVER_BIN:$PATH
+    export PGHOST=$SERVER PGUSER=postgres # who may create tables
+}
+
+# block NAME: a code block of README.md.
+block() {
+    awk -v mark="<!-- run: $1 -->" '
+        $0 == mark { wanted = 1; next }
+        wanted && /^```/ { if (inside) exit; inside = 1; next }
+        inside' "$readme" >"block.$1"
+    [[ -s block.$1 ]] || {
+        echo "README.md has no block $1"
+        return 1
+    }
+    cat "block.$1"
+}
+
+# recipe NAME: run it in the background, as $pid, with what it prints in $out, until it listens.
+recipe() {
+    out=$BATS_TEST_TMPDIR/recipe.out err=$BATS_TEST_TMPDIR/recipe.err
+    block "$1" >recipe
+    env --default-signal bash recipe >"$out" 2>"$err" 3>&- &
+    pid=$!
+    pids+=("$pid")
+    wait_for is_true 'EXISTS (SELECT FROM pg_stat_replication)'
+}
+
+# End the recipe's pgnudge, and so the recipe.
+end_recipe() {
+    kill "$(tail -n 1 pgnudge.pid)"
+    ends_with 0
+    wait_for no_slot
+}
+
+# printed TEXT: exactly that, so far.
+printed() {
+    [[ $(<"$out") == "$1" ]]
+}
+
+# cached TEXT: what "ls" shows.
+cached() {
+    [[ $(ls cache) == "$1" ]]
+}
+
+# missing_from FILE WORD...: those that it doesn't name.
+missing_from() {
+    local file=$1 word missing=()
+    shift
+    (($# > 0))
+    for word; do
+        grep -qwF -e "$word" "$file" || missing+=("$word")
+    done
+    echo "${file##*/} lacks: ${missing[*]}"
+    ((${#missing[@]} == 0))
+}
+
+# --- README.md's blocks ---
+
+@test "every block of README.md that could be run is run here" {
+    local name
+    run -1 grep -nE -B 1 '^```(sh|sql|ini)' <(awk '
+        /^```[a-z]/ && last !~ /^<!-- run: / { print }
+        { last = $0 }' "$readme")
+    while IFS= read -r name; do
+        echo "$name"
+        grep -qE "^ .*(block|recipe) $name( |;|\$)" "$BATS_TEST_FILENAME"
+    done < <(sed -n 's/^<!-- run: \(.*\) -->$/\1/p' "$readme")
+}
+
+@test "the tour prints what README.md shows" {
+    # Not by the clock: each pause lasts until the next line is there, or the server has tidied up.
+    cat >pauses <<'EOF'
+pauses=0
+sleep() {
+    pauses=$((pauses + 1))
+    until (($(grep -c '"type"' tour.out) >= pauses)) || has_tidied_up; do
+        command sleep 0.03
+    done
+}
+has_tidied_up() {
+    ! kill -0 $! 2>/dev/null &&
+        [[ $(psql -Atc 'SELECT count(*) FROM pg_replication_slots') == 0 ]]
+}
+. ./recipe
+EOF
+    block tour >recipe
+    block tour-output >expected
+    timeout -s KILL 60 bash pauses >tour.out 2>tour.err 3>&-
+    cat tour.out tour.err
+    [[ ! -s tour.err ]]
+    diff <(sed -E 's/("first_seen":)[0-9.]+/\1T/' expected) \
+        <(sed -E 's/("first_seen":)[0-9.]+/\1T/' tour.out)
+}
+
+@test "a server that is set up as README.md says" {
+    PGDATABASE=postgres sql 'CREATE DATABASE shop' 'ALTER SYSTEM SET wal_level = replica'
+    server_restart "$SERVER"
+    export PGHOST=127.0.0.1 PGUSER=nudge PGDATABASE=shop PGPASSWORD=secret
+    refused 'pg_hba\.conf'
+
+    # Before 14, md5 is how passwords are kept unless asked otherwise.
+    { echo "SET password_encryption = 'scram-sha-256';" && block role; } | sql
+    block hba >>"$SERVER/data/pg_hba.conf"
+    sql 'SELECT pg_reload_conf()'
+    wait_for is_true "EXISTS (SELECT FROM pg_hba_file_rules WHERE user_name = '{nudge}')"
+    refused 'wal_level'
+
+    server_restart "$SERVER"
+    listen
+    sql 'INSERT INTO orders (n) VALUES (1)'
+    totals '{"public.orders": 1}'
+    stop
+    PGPASSWORD=wrong refused 'password authentication failed'
+    PGDATABASE=postgres refused 'pg_hba\.conf'
+    sql 'DROP ROLE nudge'
+}
+
+@test "wal2json, allowed as README.md says" {
+    is_true "EXISTS (SELECT FROM pg_settings WHERE name = 'output_plugin_libraries')" ||
+        skip 'this server lets any plugin in'
+    sql 'CREATE ROLE nudge LOGIN REPLICATION SUPERUSER' \
+        "ALTER ROLE nudge SET output_plugin_libraries = 'pgoutput'"
+    PGUSER=nudge refused 'output_plugin_libraries' --plugin wal2json
+    block plugins | sql
+    PGUSER=nudge listen --plugin wal2json
+    stop
+    sql 'DROP ROLE nudge'
+}
+
+@test "recipe: names only" {
+    recipe jq
+    wait_for printed '*'
+    sql 'BEGIN; INSERT INTO orders (n) VALUES (1), (2); INSERT INTO items (n) VALUES (1); COMMIT'
+    wait_for printed $'*\npublic.orders\npublic.items'
+    end_recipe
+}
+
+@test "recipe: a command for each table" {
+    # shellcheck disable=SC2016 # the script's own
+    printf '%s\n' '#!/bin/sh' 'echo "$#: $1"' >refresh
+    chmod +x refresh
+    recipe xargs
+    wait_for printed '1: *'
+    sql 'INSERT INTO customers (n) VALUES (1)' 'INSERT INTO orders (n) VALUES (1)'
+    wait_for printed $'1: *\n1: public.orders'
+    end_recipe
+}
+
+@test "recipe: busting a cache" {
+    mkdir -p cache/public.{orders,items}
+    recipe cache
+    wait_for cached ''
+    mkdir -p cache/public.{orders,items}
+    sql 'DELETE FROM orders' 'INSERT INTO orders (n) VALUES (1)'
+    wait_for cached public.items
+    end_recipe
+}
+
+@test "recipe: a summary that follows its tables" {
+    sql 'CREATE MATERIALIZED VIEW sales AS SELECT 1 AS one, count(*) FROM orders' \
+        'CREATE UNIQUE INDEX ON sales (one)' 'INSERT INTO orders (n) VALUES (1)'
+    recipe view
+    wait_for is_true 'count = 1 FROM sales'
+    sql 'INSERT INTO orders (n) VALUES (2), (3)'
+    wait_for is_true 'count = 3 FROM sales'
+    end_recipe
+    sql 'DROP MATERIALIZED VIEW sales'
+    block view >recipe
+    run -1 bash recipe
+    [[ $output == *'"sales" does not exist'* ]]
+}
+
+@test "recipe: waiting once" {
+    recipe once
+    all_read
+    sql 'INSERT INTO orders (n) VALUES (1)'
+    ends_with 0
+    printed 'orders have moved'
+    block once | sed 's/30s/10ms/' >recipe
+    run -0 bash recipe
+    [[ $output == 'not within 30 seconds' ]]
+}
+
+@test "recipe: a service" {
+    block unit >refresh-sales.service
+    grep -qx 'ExecStart=/bin/bash /usr/local/bin/refresh-sales' refresh-sales.service
+    grep -qF '/usr/local/bin/refresh-sales`' "$readme"
+    command -v systemd-analyze >/dev/null || skip 'systemd is not installed'
+    run systemd-analyze verify ./refresh-sales.service
+    echo "$output"
+    [[ $output != *refresh-sales.service* ]]
+}
+
+@test "building and installing" {
+    { echo "set -e; cd '$repo'; sudo() { \"\$@\"; }" && block install; } >recipe
+    export BUILD=$repo/build/docs DESTDIR=$BATS_TEST_TMPDIR/root
+    run -0 bash recipe
+    run -0 root/usr/local/bin/pgnudge --version
+    diff "$page" root/usr/local/share/man/man1/pgnudge.1
+    run -0 make -C "$repo" uninstall PREFIX=/usr/local
+    [[ -z $(find root -type f) ]]
+}
+
+# --- words ---
+
+@test "README.md's table of options, and the code, know the same ones" {
+    local long='--[a-z][a-z-]*[a-z]'
+    diff <(sed -nE 's/^[[:space:]]*\{"([a-z-]+)",.*/--\1/p' "$repo/src/cli/options.c" | sort -u) \
+        <(sed -n '/^| option/,/^$/s/^| \([^|]*\) |.*/\1/p' "$readme" | grep -oE -- "$long" | sort -u)
+}
+
+@test "reasons, variables and statuses are in README.md and the manual page" {
+    local words file
+    mapfile -t words < <(sed -nE 's/.*\[RESYNC_.*= "([a-z]+)",/\1/p' "$repo/src/feed/window.c"
+        grep -ohE '"PG[A-Z_]+"' "$repo/src/pq/conninfo.c" | tr -d '"'
+        sed -nE 's/^ *FEED_[A-Z]+ = ([0-9]+),?$/\1/p' "$repo/src/feed/feed.h")
+    echo "${words[*]}"
+    ((${#words[@]} >= 18))
+    for file in "$readme" "$page"; do
+        missing_from "$file" "${words[@]}"
+    done
+}
+
+@test "what README.md names in the source is there" {
+    local path
+    for path in $(grep -oE '(src|tests|scripts|man)/[a-z0-9_./]*|\(LICENSE\)' "$readme" | tr -d '()'); do
+        echo "$path"
+        [[ -e $repo/${path%.} ]]
+    done
+    for path in "$repo"/src/*/; do
+        path=src/$(basename "$path")/
+        echo "$path"
+        grep -qF "| \`$path\` |" "$readme"
+    done
+}
+
+@test "the links within README.md lead somewhere" {
+    local anchor
+    while IFS= read -r anchor; do
+        echo "$anchor"
+        grep -E '^#+ ' "$readme" | sed 's/^#* //' | tr 'A-Z ' 'a-z-' | grep -qxF -- "$anchor"
+    done < <(grep -oE '\]\(#[^)]*' "$readme" | sed 's/.*#//')
+}
+
+@test "the manual page's examples have the options and the JSON that there are" {
+    local lines
+    mapfile -t lines < <(mandoc -T ascii -O width=1000 "$page" | sed 's/.\x08//g' |
+        sed -n '/^EXAMPLES/,/^SEE ALSO/p' | grep -oE 'pgnudge .*' | sed -E 's/ *(\|.*)?$//')
+    ((${#lines[@]} == 4))
+    for line in "${lines[@]}"; do
+        echo "$line"
+        PGPORT=1 run bash -c "$line --no-reconnect"
+        [[ $status == 1 && $output == *'No such file'* || $output == *refused* ]]
+    done
+}
