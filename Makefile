@@ -46,7 +46,7 @@ $(BUILD)/tests/%: tests/unit/%.c $(OBJ)
 unit: $(TESTS)
 
 check: $(TESTS)
-	@for test in $(TESTS); do ./$$test || exit 1; done
+	@for test in $(TESTS); do "$$(realpath "$$test")" || exit 1; done
 
 asan:
 	$(MAKE) BUILD=build/asan SAN=1 CFLAGS='-O1 -g' all unit

@@ -47,6 +47,7 @@ int main(int argc, char **argv)
 {
     struct feed_config config;
     struct error error;
+    enum options_action action;
     bool stdout_was_closed;
     int status = FEED_USAGE;
 
@@ -55,24 +56,16 @@ int main(int argc, char **argv)
     if (!fill_standard_descriptors(&stdout_was_closed)) {
         return FEED_ERROR;
     }
-    switch (options_parse(&config, argc, argv, &error)) {
-    case OPTIONS_RUN:
-        if (stdout_was_closed) {
-            log_say(&config.log, LOG_ERROR, "standard output is closed");
-            status = FEED_ERROR;
-        } else {
-            status = run(&config);
-        }
-        break;
-    case OPTIONS_HELP:
-        status = print(&config.log, help_text);
-        break;
-    case OPTIONS_VERSION:
-        status = print(&config.log, version_text);
-        break;
-    case OPTIONS_WRONG:
+    action = options_parse(&config, argc, argv, &error);
+    if (action == OPTIONS_WRONG) {
         log_report(&config.log, LOG_ERROR, &error);
-        break;
+    } else if (stdout_was_closed) {
+        log_say(&config.log, LOG_ERROR, "standard output is closed");
+        status = FEED_ERROR;
+    } else if (action == OPTIONS_RUN) {
+        status = run(&config);
+    } else {
+        status = print(&config.log, action == OPTIONS_HELP ? help_text : version_text);
     }
     options_free(&config);
     return status;

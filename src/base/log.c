@@ -1,22 +1,45 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 4096 /* a longer message is cut */
+#include "base/text.h"
 
-/* C0 (a newline that the server sent too), DEL, and C1 as UTF-8 writes it. */
+#define LINE_MAX_BYTES 4096 /* a longer message is cut; a pipe takes this much whole */
+
+/* C0 (a newline that the server sent too), DEL, C1, and what is not UTF-8. */
 static void disarm(char *text)
 {
-    for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
-        if (*p < 0x20 || *p == 0x7f) {
-            *p = *p == '\n' || *p == '\t' ? ' ' : '?';
-        } else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
-            *p = p[1] = '?';
+    unsigned char *c = (unsigned char *)text;
+    size_t len;
+
+    for (struct slice rest = slice_of(text); rest.len > 0; c += len) {
+        len = utf8_sequence(rest);
+
+        if (len <= 1 && (len == 0 || *c < 0x20 || *c == 0x7f)) {
+            *c = *c == '\n' || *c == '\t' ? ' ' : '?';
+            len = 1;
+        } else if (len == 2 && c[0] == 0xc2 && c[1] < 0xa0) {
+            c[0] = c[1] = '?';
         }
+        rest.data += len;
+        rest.len -= len;
+    }
+}
+
+/* Nobody who stops reading stderr may stop the stream: what it can't take now is dropped. */
+static void write_line(const char *line, size_t len)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    ssize_t written;
+
+    if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0) {
+        written = write(STDERR_FILENO, line, len);
+        (void)written; /* nobody is left to tell */
     }
 }
 
@@ -26,14 +49,12 @@ static void print(const char *label, const char *format, va_list args)
     int saved_errno = errno;
     int head = snprintf(line, sizeof(line), "pgnudge: %s: ", label);
     size_t len;
-    ssize_t written;
 
     vsnprintf(line + head, sizeof(line) - (size_t)head - 1, format, args);
     disarm(line);
     len = strlen(line);
     line[len] = '\n';
-    written = write(STDERR_FILENO, line, len + 1);
-    (void)written; /* nobody is left to tell */
+    write_line(line, len + 1);
     errno = saved_errno;
 }
 

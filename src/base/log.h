@@ -1,7 +1,8 @@
 /*
  * Messages for people, on stderr, in the style of PostgreSQL's own clients:
  * "pgnudge: warning: …". Control characters become '?' and every line is one
- * write, so what a server sends can't reach a terminal as a command.
+ * write, so what a server sends can't reach a terminal as a command. A stderr
+ * that can't take a line at once loses it: a log may not hold up the stream.
  */
 #ifndef PGNUDGE_BASE_LOG_H
 #define PGNUDGE_BASE_LOG_H

@@ -22,11 +22,11 @@ bool duration_parse(const char *text, int64_t *us)
     unit = end + strspn(end, " ");
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (strcmp(unit, units[i].name) == 0) {
-            value = number * units[i].us + 0.5;
-            if (value >= (double)DURATION_MAX_US || (number > 0 && value < 1)) {
+            value = number * units[i].us;
+            if (value > (double)DURATION_MAX_US || (number > 0 && value < 1)) {
                 return false;
             }
-            *us = (int64_t)value;
+            *us = (int64_t)(value + 0.5);
             return true;
         }
     }

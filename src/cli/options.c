@@ -34,7 +34,7 @@ enum {
     OPT_HELP
 };
 
-static const char short_options[] = ":h:p:U:d:t:x:n:vqV?";
+static const char short_options[] = ":h:p:U:d:t:x:n:vqV";
 
 static const struct option long_options[] = {
     {"host", required_argument, NULL, 'h'},
@@ -217,6 +217,7 @@ static bool take_option(struct feed_config *config, int option, const char *valu
         return read_duration("--status-interval", value, ZERO_REFUSED, &config->status_interval_us,
                              error);
     case OPT_LIVENESS_TIMEOUT:
+        config->liveness_given = true;
         return read_duration("--liveness-timeout", value, ZERO_NEVER, &config->liveness_us, error);
     case OPT_CONNECT_TIMEOUT:
         return read_duration("--connect-timeout", value, ZERO_NEVER,
@@ -234,21 +235,17 @@ static bool take_option(struct feed_config *config, int option, const char *valu
     }
 }
 
-/* -? and an error come alike from getopt_long, but for optopt: an unknown letter stands there. */
-static bool is_question_mark(int option, char **argv)
-{
-    return option == '?' && (optopt == 0 || optopt == '?') && argv[optind - 1][1] != '-';
-}
-
-/* What getopt_long could not take: an unknown option, or one without its value. */
+/* What getopt_long could not take: an unknown option, or one with too much or too little. */
 static enum options_action not_taken(int option, char **argv, struct error *error)
 {
     const char *word = argv[optind - 1];
 
     if (option == ':') {
         error_set(error, ERROR_PERMANENT, "option \"%s\" requires a value", word);
-    } else if (strncmp(word, "--", 2) == 0) {
+    } else if (optopt == 0) {
         error_set(error, ERROR_PERMANENT, "unrecognized or ambiguous option \"%s\"", word);
+    } else if (strncmp(word, "--", 2) == 0 && strchr(word, '=') != NULL) {
+        error_set(error, ERROR_PERMANENT, "option \"%s\" takes no value", word);
     } else {
         error_set(error, ERROR_PERMANENT, "unrecognized option \"-%c\"", optopt);
     }
@@ -264,7 +261,8 @@ static bool finish(struct feed_config *config, struct error *error)
     if (window->max_wait_us == UNSET) {
         window->max_wait_us = window->debounce_us * DEFAULT_MAX_WAIT_DEBOUNCES;
     }
-    if (config->status_interval_given && config->liveness_us < config->status_interval_us) {
+    if (config->status_interval_given && config->liveness_given &&
+        config->liveness_us < config->status_interval_us) {
         return error_set(error, ERROR_PERMANENT,
                          "--liveness-timeout is below --status-interval: the server would be "
                          "given up between two status updates");
@@ -282,7 +280,7 @@ enum options_action options_parse(struct feed_config *config, int argc, char **a
     }
     opterr = 0;
     while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
-        if (option == OPT_HELP || is_question_mark(option, argv)) {
+        if (option == OPT_HELP || (option == '?' && optopt == '?')) {
             return OPTIONS_HELP;
         }
         if (option == 'V') {

@@ -65,6 +65,9 @@ static bool start_cancel(struct feed *feed)
 {
     struct error error;
 
+    if (conn_cancel_key(session_conn(feed->session))->len == 0) {
+        return false;
+    }
     feed->cancel = cancel_start(session_conn(feed->session), &feed->config->info, &error);
     return feed->cancel != NULL;
 }
@@ -98,6 +101,29 @@ static void fail(struct feed *feed, const struct error *error, int64_t now_us)
 {
     log_report(feed->log, LOG_ERROR, error);
     stop(feed, FEED_ERROR, 0, now_us);
+}
+
+/* ---- items ---- */
+
+static bool item_due(const struct feed *feed, int64_t now_us)
+{
+    return !feed->stopping && now_us >= window_deadline(&feed->window);
+}
+
+/* Renders the window: from here on it is the output's. */
+static void begin_item(struct feed *feed)
+{
+    bool is_first_connected = feed->window.resync == RESYNC_CONNECTED;
+
+    item_line(output_line(&feed->output), &feed->window);
+    if (feed->window.resync != RESYNC_NONE) {
+        feed->resync_printed = true;
+        log_say(feed->log, LOG_INFO, "resync: %s", resync_text(feed->window.resync));
+    }
+    if (!is_first_connected) {
+        feed->items++;
+    }
+    window_clear(&feed->window);
 }
 
 /* ---- the connection ---- */
@@ -187,6 +213,20 @@ static int64_t status_interval(const struct feed *feed)
     return most_us / 3;
 }
 
+/*
+ * A busy stream may never pause between two transactions: a window that is due
+ * is closed where a COMMIT ends it, if stdout can take a line now.
+ */
+static void close_at_commit(struct feed *feed, int64_t now_us)
+{
+    struct pollfd out = {.fd = feed->output.fd, .events = output_events(&feed->output)};
+
+    if (item_due(feed, now_us) && !output_busy(&feed->output) && poll(&out, 1, 0) == 1 &&
+        (out.revents & POLLOUT) != 0) {
+        begin_item(feed);
+    }
+}
+
 /* Moves what has been received into the window, and answers the server. */
 static void take_stream(struct feed *feed, int64_t now_us)
 {
@@ -202,6 +242,7 @@ static void take_stream(struct feed *feed, int64_t now_us)
         case STREAM_MORE:
             ok = intake_take(&feed->intake, message.payload, event == STREAM_BEGIN, message.more,
                              now_us, &error);
+            close_at_commit(feed, now_us);
             break;
         case STREAM_NOTICE:
             if (log_wants(feed->log, LOG_DEBUG)) {
@@ -335,27 +376,6 @@ static int64_t link_deadline(const struct feed *feed)
 
 /* ---- the output ---- */
 
-static bool item_due(const struct feed *feed, int64_t now_us)
-{
-    return !feed->stopping && now_us >= window_deadline(&feed->window);
-}
-
-/* Renders the window: from here on it is the output's. */
-static void begin_item(struct feed *feed)
-{
-    bool is_first_connected = feed->window.resync == RESYNC_CONNECTED;
-
-    item_line(output_line(&feed->output), &feed->window);
-    if (feed->window.resync != RESYNC_NONE) {
-        feed->resync_printed = true;
-        log_say(feed->log, LOG_INFO, "resync: %s", resync_text(feed->window.resync));
-    }
-    if (!is_first_connected) {
-        feed->items++;
-    }
-    window_clear(&feed->window);
-}
-
 static void output_done(struct feed *feed, enum output_result result, const struct error *error,
                         int64_t now_us)
 {
@@ -383,7 +403,7 @@ static void step_output(struct feed *feed, short revents, int64_t now_us)
     struct error error;
     enum output_result result = output_check(&feed->output, revents);
 
-    if (result == OUTPUT_OK && (revents & POLLOUT) != 0) {
+    if (result == OUTPUT_OK && ((revents & POLLOUT) != 0 || feed->output.held_up)) {
         if (!output_busy(&feed->output) && item_due(feed, now_us)) {
             begin_item(feed);
         }
@@ -399,7 +419,7 @@ static void step_output(struct feed *feed, short revents, int64_t now_us)
 /* The table of deadlines. */
 static int64_t next_deadline(const struct feed *feed, int64_t now_us)
 {
-    int64_t deadline = link_deadline(feed);
+    int64_t deadline = clock_earlier(link_deadline(feed), output_deadline(&feed->output, now_us));
 
     if (feed->stopping) {
         return clock_earlier(deadline, feed->stop_us);
@@ -428,8 +448,10 @@ static void wait_for_events(const struct feed *feed, struct pollfd fds[POLL_COUN
     for (int i = 0; i < POLL_COUNT; i++) {
         fds[i] = (struct pollfd){.fd = -1};
     }
-    fds[POLL_OUTPUT] =
-        (struct pollfd){.fd = feed->output.fd, .events = (short)(wants_out ? POLLOUT : 0)};
+    if (wants_out || feed->output.kind != OUTPUT_FILE) { /* a file has no reader to lose */
+        fds[POLL_OUTPUT] = (struct pollfd){.fd = feed->output.fd};
+        fds[POLL_OUTPUT].events = wants_out ? output_events(&feed->output) : (short)0;
+    }
     if (feed->session != NULL) {
         fds[POLL_LINK] = (struct pollfd){.fd = session_fd(feed->session),
                                          .events = session_events(feed->session)};

@@ -37,6 +37,7 @@ struct feed_config {
     int64_t status_interval_us;
     bool status_interval_given;
     int64_t liveness_us;
+    bool liveness_given;
     int64_t backoff_min_us;
     int64_t backoff_max_us;
     bool reconnect;

@@ -37,13 +37,16 @@ void hint_login(struct error *error, const struct conninfo *info)
     if (error->hint[0] != '\0') {
         return;
     }
-    if (is(error, "42501")) {
+    if (is(error, "42501") && error->detail[0] != '\0') { /* it says that CONNECT is lacking */
+        error_hint(error, "Let the role connect: GRANT CONNECT ON DATABASE … TO …;");
+    } else if (is(error, "42501")) {
         hint_role(error, info);
     } else if (is(error, "28P01")) {
         error_hint(error, "Check the user name and PGPASSWORD.");
     } else if (is(error, "28000")) {
-        error_hint(error, "Check the user name; and the server's pg_hba.conf must let it in to this "
-                          "database (\"replication\" lines don't count here).");
+        error_hint(error,
+                   "Check the user name; and the server's pg_hba.conf must let it in to this "
+                   "database (\"replication\" lines don't count here).");
     } else if (is(error, "53300")) {
         error_hint(error, "Every walsender is taken: raise max_wal_senders.");
     } else if (is(error, "08P01") || is(error, "0A000")) {
@@ -56,16 +59,14 @@ static void hint_plugin(struct error *error, const struct conninfo *info, enum p
 {
     struct buffer user = {0};
 
-    if (is(error, "58P01")) {
-        error_hint(error,
-                   "Install %s on the server (Debian: postgresql-NN-%s), or use "
-                   "--plugin auto.",
-                   plugin_name(plugin),
-                   plugin == PLUGIN_WAL2JSON ? "wal2json" : "contrib or postgresql-NN");
+    if (is(error, "58P01") && plugin == PLUGIN_WAL2JSON) {
+        error_hint(error, "Install it on the server (Debian: postgresql-NN-wal2json).");
+    } else if (is(error, "58P01")) {
+        error_hint(error, "Install it on the server: it is part of PostgreSQL's contrib.");
     } else {
         error_hint(error,
                    "Allow it for this role: ALTER ROLE %s SET output_plugin_libraries = "
-                   "'pgoutput', 'test_decoding', 'wal2json'; or use --plugin auto.",
+                   "'pgoutput', 'test_decoding', 'wal2json';",
                    quoted_user(&user, info));
     }
     buffer_free(&user);

@@ -5,7 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/hashmap.h"
-#include "feed/item.h"
+#include "feed/payload.h"
 
 /*
  * Two spellings of one table (quote_all_identifiers; the plugins' own ways)
@@ -96,7 +96,7 @@ static struct name *watched_name(struct names *names, struct slice schema, struc
     struct buffer json = {0};
     struct name *name = NULL;
 
-    item_name(&json, schema, table);
+    payload_json(&json, schema, table);
     if (!json.failed) {
         name = hashmap_get(&names->watched, (struct slice){json.data, json.len});
     }

@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/os.h"
 
+#define HELD_UP_RETRY_US (20 * CLOCK_MS)
 #define BLOCKING_TERMINAL_TURN                                                                     \
     ((size_t)256) /* bytes for which POLLOUT promises room, in practice */
 
@@ -83,6 +85,26 @@ static size_t turn_of(const struct output *output, size_t len)
     return len < turn ? len : turn;
 }
 
+/* What others left unread in the pipe must go first: behind it, POLLOUT promises nothing. */
+static bool size_pipe(struct output *output)
+{
+    if (output->kind == OUTPUT_PIPE && !output->pipe_sized) {
+        output->pipe_sized = os_pipe_one_page(output->fd) != OS_PIPE_BUSY;
+        output->held_up = !output->pipe_sized;
+    }
+    return !output->held_up;
+}
+
+int64_t output_deadline(const struct output *output, int64_t now_us)
+{
+    return output->held_up ? clock_after(now_us, HELD_UP_RETRY_US) : CLOCK_NEVER;
+}
+
+short output_events(const struct output *output)
+{
+    return output->held_up ? 0 : POLLOUT;
+}
+
 enum output_result output_write(struct output *output, struct error *error)
 {
     const char *data = output->line.data + output->sent;
@@ -93,8 +115,8 @@ enum output_result output_write(struct output *output, struct error *error)
         error_memory(error);
         return OUTPUT_FAILED;
     }
-    if (output->kind == OUTPUT_PIPE && !output->pipe_sized) {
-        output->pipe_sized = os_pipe_one_page(output->fd) != OS_PIPE_BUSY;
+    if (!size_pipe(output)) {
+        return OUTPUT_OK;
     }
     written = output->kind == OUTPUT_SOCKET
                   ? send(output->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)

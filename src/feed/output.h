@@ -9,6 +9,7 @@
 #define PGNUDGE_FEED_OUTPUT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -22,6 +23,7 @@ struct output {
     int fd;          /* stdout, or our own open file on the same pipe or terminal */
     bool own;        /* … which doesn't block */
     bool pipe_sized; /* the pipe is one page, or can't be made so */
+    bool held_up;    /* it can't yet, for what others wrote: try again, don't poll */
     struct buffer line;
     size_t sent; /* bytes of the line */
 };
@@ -40,6 +42,12 @@ bool output_busy(const struct output *output);
 
 /* Where to put the next line; only while it isn't busy. */
 struct buffer *output_line(struct output *output);
+
+/* When to call output_write without POLLOUT; CLOCK_NEVER while that is enough. */
+int64_t output_deadline(const struct output *output, int64_t now_us);
+
+/* The events to poll for while there is something to write. */
+short output_events(const struct output *output);
 
 /* Writes some of the line. Call when poll says POLLOUT. */
 enum output_result output_write(struct output *output, struct error *error);

@@ -141,6 +141,9 @@ static bool parse_pattern(struct parser *parser, struct pattern_set *set, struct
             return false;
         }
     } while (*parser->at == '.');
+    if (parser->part[0].failed || parser->part[1].failed) {
+        return error_memory(error); /* a name cut short would mean something else */
+    }
     return (parser->parts == 1 ? add(set, star, part_of(parser, 0))
                                : add(set, part_of(parser, 0), part_of(parser, 1))) ||
            error_memory(error);

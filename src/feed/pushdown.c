@@ -37,9 +37,11 @@ bool pushdown_possible(const struct pushdown *pushdown)
     return tables_possible(pushdown->tables);
 }
 
-static void append_value(struct buffer *sql, size_t number, const struct pattern *pattern)
+static void append_value(struct buffer *sql, bool *first, size_t number,
+                         const struct pattern *pattern)
 {
-    buffer_format(sql, "%s(%zu, ", sql->data[sql->len - 1] == ')' ? ", " : "", number);
+    buffer_format(sql, "%s(%zu, ", *first ? "" : ", ", number);
+    *first = false;
     sql_literal(sql, pattern->schema);
     buffer_text(sql, ", ");
     sql_literal(sql, pattern->table);
@@ -48,13 +50,15 @@ static void append_value(struct buffer *sql, size_t number, const struct pattern
 
 void pushdown_query(const struct pushdown *pushdown, struct buffer *sql)
 {
+    bool first = true;
+
     buffer_text(sql, "SELECT v.number FROM (VALUES ");
     for (size_t i = 0; tables_possible(pushdown->tables) && i < pushdown->tables->len; i++) {
-        append_value(sql, i, &pushdown->tables->patterns[i]);
+        append_value(sql, &first, i, &pushdown->tables->patterns[i]);
     }
     for (size_t i = 0; i < PUSHDOWN_MAX; i++) {
         if (exclude_possible(pushdown->exclude, i)) {
-            append_value(sql, PUSHDOWN_MAX + i, &pushdown->exclude->patterns[i]);
+            append_value(sql, &first, PUSHDOWN_MAX + i, &pushdown->exclude->patterns[i]);
         }
     }
     buffer_text(sql, ") v(number, schema, name)"

@@ -1,6 +1,7 @@
 #include "feed/session.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "feed/hints.h"
@@ -15,23 +16,31 @@
 
 /*
  * What a role or database may have set that would end a long-lived stream, or
- * lose what it says; only what this major knows. client_connection_check_interval
- * makes the server notice our death while it makes the slot (from 14 on).
+ * lose what it says; only what this major knows.
  */
 #define SETTINGS_SQL                                                                               \
     "SELECT pg_catalog.set_config(s.name, v.value, false) FROM (VALUES"                            \
     " ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', '0'),"           \
     " ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),"                 \
-    " ('client_min_messages', 'warning'), ('client_connection_check_interval', '1s'),"             \
-    " ('standard_conforming_strings', 'on'), ('quote_all_identifiers', 'off')"                     \
+    " ('client_min_messages', 'warning'), ('standard_conforming_strings', 'on'),"                  \
+    " ('quote_all_identifiers', 'off')"                                                            \
     ") v(name, value) JOIN pg_catalog.pg_settings s USING (name)"
 
-/* This plain statement also arms client_connection_check_interval. */
+/*
+ * Makes the server notice our death while it makes the slot. From 14 on, and
+ * not on every platform of the server: a refusal is no failure.
+ */
+#define CHECK_SQL                                                                                  \
+    "SELECT pg_catalog.set_config(name, '1s', false) FROM pg_catalog.pg_settings"                  \
+    " WHERE name = 'client_connection_check_interval'"
+
+/* This plain statement also arms what CHECK_SQL has set. */
 #define FACTS_SQL "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'"
 
 enum session_state {
     SESSION_LOGIN,
     SESSION_SETTINGS,
+    SESSION_CHECK,
     SESSION_FACTS,
     SESSION_FILTERS,
     SESSION_SLOT,
@@ -44,7 +53,8 @@ struct session {
     enum session_state state;
     struct login *login; /* owns the connection too */
     struct query query;
-    size_t plugin; /* index of the one being tried */
+    size_t plugin;                /* index of the one being tried */
+    char refusal[ERROR_TEXT_MAX]; /* why the one before was not taken */
     struct pushdown pushdown;
     char slot[SLOT_NAME_MAX];
     int64_t entered_us; /* the state */
@@ -116,6 +126,9 @@ static void append_command(struct session *session, struct buffer *sql)
     switch (session->state) {
     case SESSION_SETTINGS:
         buffer_text(sql, SETTINGS_SQL);
+        break;
+    case SESSION_CHECK:
+        buffer_text(sql, CHECK_SQL);
         break;
     case SESSION_FACTS:
         buffer_text(sql, FACTS_SQL);
@@ -196,6 +209,8 @@ static bool next_state(struct session *session, int64_t now_us, struct error *er
     case SESSION_LOGIN:
         return logged_in(session, now_us, error);
     case SESSION_SETTINGS:
+        return enter(session, SESSION_CHECK, now_us, error);
+    case SESSION_CHECK:
         return enter(session, SESSION_FACTS, now_us, error);
     case SESSION_FACTS:
         return enter(session, slot_state(session), now_us, error);
@@ -213,17 +228,30 @@ static bool next_state(struct session *session, int64_t now_us, struct error *er
     return true;
 }
 
+/* What pgnudge can do without. */
+static bool is_optional(const struct session *session)
+{
+    return (session->state == SESSION_CHECK || session->state == SESSION_FILTERS) &&
+           session->query.ready;
+}
+
+static bool go_on_without(struct session *session, int64_t now_us, struct error *error)
+{
+    log_report(session->setup.log, LOG_INFO, error);
+    error_clear(error);
+    return next_state(session, now_us, error);
+}
+
 /* A refused plugin leads to the next one; true if there is one. */
 static bool try_next_plugin(struct session *session, int64_t now_us, struct error *error)
 {
-    struct error refusal = *error;
-
     if (session->state != SESSION_SLOT || !session->query.ready ||
         !server_error_refused_plugin(error) || session->plugin + 1 >= session->setup.plugin_count) {
         return false;
     }
     log_say(session->setup.log, LOG_INFO, "trying the next plugin, the server refuses %s: %s",
-            plugin_name(current_plugin(session)), refusal.message);
+            plugin_name(current_plugin(session)), error->message);
+    memcpy(session->refusal, error->message, sizeof(session->refusal));
     session->plugin++;
     error_clear(error);
     return enter(session, slot_state(session), now_us, error);
@@ -239,12 +267,17 @@ static void describe(const struct session *session, struct error *error)
         hint_slot(error, session->setup.info, current_plugin(session));
         error_prefix(error, "could not create a replication slot with %s",
                      plugin_name(current_plugin(session)));
+        if (session->plugin > 0 && error->detail[0] == '\0') {
+            error_detail(error, "Nor with %s: %s", plugin_name(session->setup.plugins[0]),
+                         session->refusal);
+        }
         return;
     case SESSION_START:
         error_prefix(error, "could not start the replication with %s",
                      plugin_name(current_plugin(session)));
         return;
     case SESSION_SETTINGS:
+    case SESSION_CHECK:
     case SESSION_FACTS:
     case SESSION_FILTERS:
     case SESSION_LIVE:
@@ -286,6 +319,8 @@ enum step session_step(struct session *session, int64_t now_us, struct error *er
             step = STEP_FAILED;
         } else if (step == STEP_DONE && !next_state(session, now_us, error)) {
             step = STEP_FAILED;
+        } else if (step == STEP_FAILED && is_optional(session)) {
+            step = go_on_without(session, now_us, error) ? STEP_DONE : STEP_FAILED;
         } else if (step == STEP_FAILED && try_next_plugin(session, now_us, error)) {
             step = STEP_DONE;
         }
@@ -316,6 +351,7 @@ int64_t session_deadline(const struct session *session)
     case SESSION_SLOT:
         return session->wait_told ? CLOCK_NEVER : session->entered_us + SLOT_WAIT_TOLD_US;
     case SESSION_SETTINGS:
+    case SESSION_CHECK:
     case SESSION_FACTS:
     case SESSION_FILTERS:
     case SESSION_START:

@@ -60,9 +60,8 @@ static void touch(struct window *window, int64_t now_us)
 
 bool window_change(struct window *window, struct name *name, int64_t now_us, int64_t wall_us)
 {
-    if (window->resync == RESYNC_CONNECTED || window->resync == RESYNC_RECONNECTED ||
-        window->resync == RESYNC_FAILSAFE) {
-        return true; /* it is due, and stands for this change too */
+    if (window->at_once) {
+        return true; /* the resync stands for this change too */
     }
     touch(window, now_us);
     if (window->resync == RESYNC_OVERFLOW) {
@@ -96,6 +95,7 @@ void window_resync(struct window *window, enum resync reason, int64_t now_us)
     if (window->resync == RESYNC_NONE) {
         window->resync = reason;
     }
+    window->at_once = true;
     window->due_us = now_us;
 }
 
@@ -108,6 +108,7 @@ void window_clear(struct window *window)
 {
     forget_events(window);
     window->resync = RESYNC_NONE;
+    window->at_once = false;
     window->due_us = CLOCK_NEVER;
 }
 

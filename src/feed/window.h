@@ -13,7 +13,13 @@
 
 struct name;
 
-enum resync { RESYNC_NONE, RESYNC_CONNECTED, RESYNC_RECONNECTED, RESYNC_OVERFLOW, RESYNC_FAILSAFE };
+enum resync {
+    RESYNC_NONE,
+    RESYNC_CONNECTED,
+    RESYNC_RECONNECTED,
+    RESYNC_OVERFLOW,
+    RESYNC_FAILSAFE /* by the clock; or something came that could not be read */
+};
 
 struct window_event {
     struct name *name;
@@ -33,6 +39,7 @@ struct window {
     size_t len;
     size_t cap;
     enum resync resync;  /* if not NONE: it is printed in place of the events */
+    bool at_once;        /* the resync was asked for: no debounce */
     bool in_transaction; /* between a BEGIN and its COMMIT */
     int64_t first_us;    /* monotonic clock: of the first change */
     int64_t due_us;      /* of its end, should nothing more come; CLOCK_NEVER while it is empty */

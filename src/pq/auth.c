@@ -177,13 +177,18 @@ static enum auth_step answer_sasl(struct auth *auth, struct slice mechanisms, st
 static enum auth_step answer_sasl_continue(struct auth *auth, struct slice body, struct buffer *out,
                                            struct error *error)
 {
-    size_t mark = message_begin(out, 'p');
+    struct buffer final = {0};
+    bool ok = scram_continue(auth->scram, body, &final, error);
+    size_t mark;
 
-    if (!scram_continue(auth->scram, body, out, error)) {
-        return AUTH_REFUSED;
+    if (ok) {
+        mark = message_begin(out, 'p');
+        buffer_append(out, final.data, final.len);
+        message_end(out, mark);
+        out->failed |= final.failed;
     }
-    message_end(out, mark);
-    return AUTH_GOES_ON;
+    buffer_free(&final);
+    return ok ? AUTH_GOES_ON : AUTH_REFUSED;
 }
 
 static enum auth_step take_ok(const struct auth *auth, struct error *error)

@@ -30,7 +30,15 @@ struct conn *conn_new(struct transport *transport, const struct address *address
         conn_close(conn);
         conn = NULL;
     }
+    if (conn != NULL) {
+        frame_limit(conn->frames, LOGIN_BODY_MAX);
+    }
     return conn;
+}
+
+void conn_trust(struct conn *conn)
+{
+    frame_limit(conn->frames, FRAME_BODY_MAX - 4);
 }
 
 struct buffer *conn_out(struct conn *conn)

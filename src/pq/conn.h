@@ -15,7 +15,8 @@
 #include "pq/io.h"
 #include "pq/transport.h"
 
-#define CANCEL_KEY_MAX 256 /* bytes; 4 before protocol 3.2 */
+#define LOGIN_BODY_MAX 30000 /* bytes, as in libpq: what is longer isn't PostgreSQL */
+#define CANCEL_KEY_MAX 256   /* bytes; 4 before protocol 3.2 */
 
 /* What BackendKeyData says: needed to cancel what the connection is doing. */
 struct cancel_key {
@@ -28,6 +29,9 @@ struct conn;
 
 /* Takes the transport over, also on failure. `address` must outlive it. NULL: out of memory. */
 struct conn *conn_new(struct transport *transport, const struct address *address);
+
+/* Takes messages of any length from now on; before the login is done, at most LOGIN_BODY_MAX. */
+void conn_trust(struct conn *conn);
 
 /* The bytes to send: append whole messages, then call conn_flush. */
 struct buffer *conn_out(struct conn *conn);

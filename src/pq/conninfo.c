@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -140,7 +139,6 @@ static bool default_rootcert(struct conninfo *info, struct error *error)
     const struct passwd *entry;
     char path[PATH_MAX];
 
-    info->rootcert_given = info->value[CONN_SSLROOTCERT] != NULL;
     if (home == NULL || home[0] == '\0') {
         entry = getpwuid(geteuid());
         home = entry != NULL ? entry->pw_dir : "";

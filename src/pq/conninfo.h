@@ -35,7 +35,6 @@ enum conn_param {
 struct conninfo {
     char *
         value[CONN_PARAMS]; /* owned, in memory that is kept out of core dumps; see conninfo_text */
-    bool rootcert_given;    /* sslrootcert is not the default: it must exist */
     enum sslmode sslmode;
     int64_t connect_timeout_us; /* for each address; CLOCK_NEVER: no limit */
 };

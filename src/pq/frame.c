@@ -14,6 +14,7 @@ struct frame_reader {
     size_t left; /* bytes of the message handed out last that are still to come */
     char type;   /* of that message */
     bool bad;
+    size_t body_max;
     char data[FRAME_BUFFER];
 };
 
@@ -25,13 +26,19 @@ struct frame_reader *frame_reader_new(void)
         reader->start = reader->end = reader->left = 0;
         reader->type = 0;
         reader->bad = false;
+        reader->body_max = FRAME_BODY_MAX - 4;
     }
     return reader;
 }
 
+void frame_limit(struct frame_reader *reader, size_t body_max)
+{
+    reader->body_max = body_max;
+}
+
 void *frame_space(struct frame_reader *reader, size_t *cap)
 {
-    /* What is unread is less than a header and a prefix here: cheap to move. */
+    /* After FRAME_NONE what is unread is less than a header and a prefix: cheap to move. */
     if (reader->start > 0) {
         memmove(reader->data, reader->data + reader->start, reader->end - reader->start);
         reader->end -= reader->start;
@@ -86,7 +93,7 @@ struct frame frame_next(struct frame_reader *reader)
         return (struct frame){.kind = FRAME_NONE};
     }
     len = read_be32(at + 1);
-    if (len < 4 || len > FRAME_BODY_MAX) {
+    if (len < 4 || len - 4 > reader->body_max) {
         reader->bad = true;
         return (struct frame){.kind = FRAME_BAD};
     }

@@ -39,6 +39,9 @@ struct frame_reader;
 /* NULL: out of memory. */
 struct frame_reader *frame_reader_new(void);
 
+/* A longer body is FRAME_BAD from now on; FRAME_BODY_MAX at first. */
+void frame_limit(struct frame_reader *reader, size_t body_max);
+
 /* Where to put bytes that have been read, and how many at most (at least 1). */
 void *frame_space(struct frame_reader *reader, size_t *cap);
 

@@ -180,6 +180,7 @@ static void send_startup(struct login *login)
     message_end(out, mark);
 }
 
+/* STEP_DONE: connected, the startup packet is ready to go. */
 static enum step step_dialing(struct login *login, struct error *error)
 {
     const struct address *address = &login->addresses.at[login->at];
@@ -219,36 +220,43 @@ static bool take_key(struct login *login, struct slice body, struct error *error
     return true;
 }
 
-static enum step take_auth(struct login *login, struct slice body, struct error *error)
+static bool take_auth(struct login *login, struct slice body, struct error *error)
 {
     switch (auth_take(login->auth, body, conn_out(login->conn), error)) {
     case AUTH_GOES_ON:
-        return STEP_DONE;
+        return true;
     case AUTH_PASSED:
         auth_free(login->auth);
         login->auth = NULL;
         login->state = LOGIN_SETTLING;
-        return STEP_DONE;
+        return true;
     case AUTH_REFUSED:
         break;
     }
-    return STEP_FAILED;
+    return false;
 }
 
-/* STEP_DONE: taken, go on. */
-static enum step take_frame(struct login *login, const struct frame *frame, struct error *error)
+static void settled(struct login *login)
+{
+    buffer_free(conn_out(login->conn)); /* it held a password, perhaps */
+    conn_trust(login->conn);
+    login->state = LOGIN_DONE;
+}
+
+/* Takes one message. False: the login failed. */
+static bool take_frame(struct login *login, const struct frame *frame, struct error *error)
 {
     if (frame->kind == FRAME_MORE) {
-        return STEP_DONE; /* the rest of a long notice */
+        return true; /* the rest of a long notice */
     }
     if (frame->kind == FRAME_BEGIN) {
         switch (frame->type) {
         case 'E':
             server_error_read(frame->body, error);
-            return STEP_FAILED;
+            return false;
         case 'N': /* NoticeResponse */
         case 'v': /* NegotiateProtocolVersion: 3.0 without options is what it speaks */
-            return STEP_DONE;
+            return true;
         case 'R':
             if (login->state == LOGIN_AUTHENTICATING) {
                 return take_auth(login, frame->body, error);
@@ -256,14 +264,13 @@ static enum step take_frame(struct login *login, const struct frame *frame, stru
             break;
         case 'K':
             if (login->state == LOGIN_SETTLING) {
-                return take_key(login, frame->body, error) ? STEP_DONE : STEP_FAILED;
+                return take_key(login, frame->body, error);
             }
             break;
         case 'Z':
             if (login->state == LOGIN_SETTLING) {
-                buffer_free(conn_out(login->conn)); /* it held a password, perhaps */
-                login->state = LOGIN_DONE;
-                return STEP_DONE;
+                settled(login);
+                return true;
             }
             break;
         default:
@@ -272,9 +279,10 @@ static enum step take_frame(struct login *login, const struct frame *frame, stru
     }
     error_set(error, ERROR_PERMANENT, "received what is not PostgreSQL's protocol");
     error_hint(error, "Check host and port: something else may listen there.");
-    return STEP_FAILED;
+    return false;
 }
 
+/* One read at most, so that a server that never pauses can't keep the caller from its clock. */
 static enum step step_talking(struct login *login, struct error *error)
 {
     struct frame frame;
@@ -290,20 +298,25 @@ static enum step step_talking(struct login *login, struct error *error)
         return io == IO_AGAIN ? STEP_WAIT : STEP_FAILED;
     }
     while (login->state != LOGIN_DONE && (frame = conn_next(login->conn)).kind != FRAME_NONE) {
-        if (take_frame(login, &frame, error) == STEP_FAILED) {
+        if (!take_frame(login, &frame, error)) {
             return STEP_FAILED;
         }
     }
-    return STEP_DONE;
+    if (login->state == LOGIN_DONE) {
+        return STEP_DONE;
+    }
+    return conn_flush(login->conn, error) == IO_ERROR ? STEP_FAILED : STEP_WAIT;
 }
 
 enum step login_step(struct login *login, int64_t now_us, struct error *error)
 {
     enum step step = STEP_DONE;
 
-    while (step == STEP_DONE && login->state != LOGIN_DONE) {
-        step =
-            login->state == LOGIN_DIALING ? step_dialing(login, error) : step_talking(login, error);
+    if (login->state == LOGIN_DIALING) {
+        step = step_dialing(login, error);
+    }
+    if (step == STEP_DONE && login->state != LOGIN_DONE) {
+        step = step_talking(login, error);
     }
     if (step == STEP_WAIT && now_us >= login->deadline_us) {
         error_set(error, ERROR_TRANSIENT, "timeout expired");

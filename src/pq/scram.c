@@ -135,9 +135,9 @@ static bool attribute(struct slice *message, char name, struct slice *value)
 }
 
 /* A positive decimal number, or -1. */
-static long read_iterations(struct slice text)
+static int64_t read_iterations(struct slice text)
 {
-    long value = 0;
+    int64_t value = 0;
 
     if (text.len == 0 || text.len > 18) {
         return -1;
@@ -186,7 +186,7 @@ struct server_first {
     struct slice nonce;
     unsigned char salt[SALT_MAX];
     int salt_len;
-    long iterations;
+    int64_t iterations;
 };
 
 static bool read_server_first(const struct scram *scram, struct slice message,
@@ -209,8 +209,8 @@ static bool read_server_first(const struct scram *scram, struct slice message,
     }
     if (first->iterations > SCRAM_ITERATIONS_MAX) {
         return error_set(error, ERROR_PERMANENT,
-                         "the server asks for %ld SCRAM iterations, more than %d are refused",
-                         first->iterations, SCRAM_ITERATIONS_MAX);
+                         "the server asks for %lld SCRAM iterations, more than %d are refused",
+                         (long long)first->iterations, SCRAM_ITERATIONS_MAX);
     }
     return true;
 }

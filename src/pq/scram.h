@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-#define SCRAM_ITERATIONS_MAX 10000000 /* more is refused: it would only burn our time */
+#define SCRAM_ITERATIONS_MAX 10000000 /* seconds of CPU in one call; more is refused */
 
 struct scram;
 

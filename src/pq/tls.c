@@ -23,7 +23,9 @@ struct tls {
 static const char *reason(void)
 {
     unsigned long code = ERR_get_error();
-    const char *text = code != 0 ? ERR_reason_error_string(code) : NULL;
+    const char *text = code == 0                ? NULL
+                       : ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
+                                                : ERR_reason_error_string(code);
 
     ERR_clear_error();
     return text != NULL ? text : "no reason given";
@@ -119,7 +121,7 @@ static enum io result(struct tls *tls, int status, short *events, struct error *
         return IO_EOF;
     case SSL_ERROR_SYSCALL:
         tls->usable = false;
-        if (saved_errno == 0) {
+        if (saved_errno == 0 || saved_errno == EPIPE || saved_errno == ECONNRESET) {
             return IO_EOF;
         }
         error_set(error, ERROR_TRANSIENT, "%s", strerror(saved_errno));
@@ -176,6 +178,8 @@ enum io tls_handshake(struct tls *tls, struct error *error)
     errno = 0;
     status = SSL_connect(tls->ssl);
     if (status == 1) {
+        tls->read_events = POLLIN;
+        tls->write_events = POLLOUT;
         return verify_host(tls, error);
     }
     io = result(tls, status, &tls->read_events, error);

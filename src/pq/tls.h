@@ -1,6 +1,6 @@
 /*
  * TLS on a non-blocking socket, by OpenSSL. Every call returns at once; where
- * it returns IO_AGAIN, wait for what tls_events says.
+ * it returns IO_AGAIN, wait for what tls_read_events or tls_write_events say.
  */
 #ifndef PGNUDGE_PQ_TLS_H
 #define PGNUDGE_PQ_TLS_H

@@ -143,23 +143,31 @@ static void write_status(struct stream *stream, bool reply_requested)
     stream->answer_owed = false;
 }
 
+/* Writes and sends one status, unless an older one is still on its way. */
+static bool send_status(struct stream *stream, bool reply_requested, struct error *error)
+{
+    if (conn_out(stream->setup.conn)->len == 0) {
+        write_status(stream, reply_requested);
+    }
+    return conn_flush(stream->setup.conn, error) != IO_ERROR;
+}
+
 bool stream_answer(struct stream *stream, int64_t now_us, struct error *error)
 {
-    struct buffer *out = conn_out(stream->setup.conn);
     bool due = now_us >= stream->next_request_us;
 
     if (now_us >= clock_after(stream->last_receive_us, stream->setup.liveness_us)) {
         return error_set(error, ERROR_TRANSIENT, "the server has been silent for %.1f s",
                          (double)(now_us - stream->last_receive_us) / (double)CLOCK_S);
     }
-    /* While one can't be sent, newer ones wait: only the last position matters. */
-    if (out->len == 0 && (due || stream->answer_owed)) {
-        write_status(stream, due);
+    /* What was held up goes first; what is owed since then right behind it. */
+    if (conn_flush(stream->setup.conn, error) == IO_ERROR) {
+        return false;
     }
     if (due) {
         stream->next_request_us = clock_after(now_us, stream->setup.status_interval_us);
     }
-    return conn_flush(stream->setup.conn, error) != IO_ERROR;
+    return (!due && !stream->answer_owed) || send_status(stream, due, error);
 }
 
 int64_t stream_deadline(const struct stream *stream)

@@ -1,0 +1,44 @@
+#!/usr/bin/env bats
+#
+# The C programs of tests/unit/, one test each, as built beside the pgnudge under test.
+
+bats_require_minimum_version 1.5.0
+
+export ASAN_OPTIONS=exitcode=86 LSAN_OPTIONS=exitcode=86 UBSAN_OPTIONS=print_stacktrace=1
+
+setup() {
+    repo=$BATS_TEST_DIRNAME/..
+    programs=$(dirname "$(realpath "${PGNUDGE:-$repo/build/pgnudge}")")/tests
+}
+
+# unit NAME: it passes, and has got to the end of its plan.
+unit() {
+    local output status=0 planned
+    output=$("$programs/test_$1" 2>&1) || status=$?
+    echo "$output"
+    ((status == 0))
+    planned=$(sed -n 's/^1\.\.//p' <<<"$output")
+    ((planned > 0 && $(grep -c '^ok ' <<<"$output") == planned))
+}
+
+@test "authentication" { unit auth; }
+@test "backoff" { unit backoff; }
+@test "buffer" { unit buffer; }
+@test "connection parameters" { unit conninfo; }
+@test "decoders" { unit decode; }
+@test "durations" { unit duration; }
+@test "errors" { unit error; }
+@test "framing" { unit frame; }
+@test "hash table" { unit hashmap; }
+@test "items" { unit item; }
+@test "names" { unit names; }
+@test "patterns" { unit pattern; }
+@test "SCRAM" { unit scram; }
+@test "text" { unit text; }
+@test "messages of the stream" { unit walmessage; }
+@test "window" { unit window; }
+
+@test "every program has a test here" {
+    diff <(sed -nE 's/^@test .* \{ unit ([a-z0-9_]+); \}$/\1/p' "$BATS_TEST_FILENAME" | sort) \
+        <(printf '%s\n' "$repo"/tests/unit/test_*.c | sed 's|.*/test_||; s|\.c$||' | sort)
+}

@@ -1,0 +1,210 @@
+/* Lines as the contract has them: exact where it is simple, valid JSON always. */
+#include "feed/item.h"
+
+#include <cJSON.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "check.h"
+#include "feed/names.h"
+#include "feed/payload.h"
+
+#define FIRST_SEEN (1763622000 * CLOCK_S + 123456) /* the contract's example */
+
+static const struct window_limits limits = {50, 1000, 100};
+
+static struct name *new_name(struct slice schema, struct slice table)
+{
+    struct buffer json = {0};
+    struct name *name;
+
+    payload_json(&json, schema, table);
+    name = malloc(sizeof(*name) + json.len);
+    if (name != NULL && CHECK(!json.failed)) {
+        *name = (struct name){.watched = true, .pending = NAME_NOT_PENDING};
+        name->json_len = json.len;
+        memcpy(name->json, json.data, json.len);
+    }
+    buffer_free(&json);
+    return name;
+}
+
+static void batch(void)
+{
+    struct name *orders = new_name(slice_of("public"), slice_of("orders"));
+    struct name *items = new_name(slice_of("shop"), slice_of("Items"));
+    struct buffer line = {0};
+    struct window window;
+
+    REQUIRE(orders != NULL && items != NULL);
+    window_init(&window, &limits);
+    for (int i = 0; i < 500; i++) {
+        CHECK(window_change(&window, orders, 0, FIRST_SEEN + i));
+    }
+    CHECK(window_change(&window, items, 0, 1763622001 * CLOCK_S + 42));
+    item_line(&line, &window);
+    CHECK_BUFFER(line, "{\"type\":\"batch\",\"events\":["
+                       "{\"payload\":\"public.orders\",\"schema\":\"public\",\"table\":\"orders\","
+                       "\"first_seen\":1763622000.123456,\"count\":500},"
+                       "{\"payload\":\"shop.Items\",\"schema\":\"shop\",\"table\":\"Items\","
+                       "\"first_seen\":1763622001.000042,\"count\":1}]}\n");
+    CHECK(!line.failed);
+    buffer_free(&line);
+    window_free(&window);
+    free(orders);
+    free(items);
+}
+
+static void six_digits(void)
+{
+    static const struct {
+        int64_t us;
+        const char *text;
+    } cases[] = {
+        {1763622000 * CLOCK_S, "\"first_seen\":1763622000.000000,"},
+        {1763622000 * CLOCK_S + 1, "\"first_seen\":1763622000.000001,"},
+        {1763622000 * CLOCK_S + 999999, "\"first_seen\":1763622000.999999,"},
+        {1763622000 * CLOCK_S + 100000, "\"first_seen\":1763622000.100000,"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct name *name = new_name(slice_of("s"), slice_of("t"));
+        struct buffer line = {0};
+        struct window window;
+
+        REQUIRE(name != NULL);
+        CASE("%s", cases[i].text);
+        window_init(&window, &limits);
+        CHECK(window_change(&window, name, 0, cases[i].us));
+        item_line(&line, &window);
+        buffer_byte(&line, '\0');
+        CHECK(strstr(line.data, cases[i].text) != NULL);
+        buffer_free(&line);
+        window_free(&window);
+        free(name);
+    }
+}
+
+static void resyncs(void)
+{
+    static const struct {
+        enum resync reason;
+        const char *line;
+    } cases[] = {
+        {RESYNC_CONNECTED, "{\"type\":\"resync\",\"reason\":\"connected\"}\n"},
+        {RESYNC_RECONNECTED, "{\"type\":\"resync\",\"reason\":\"reconnected\"}\n"},
+        {RESYNC_OVERFLOW, "{\"type\":\"resync\",\"reason\":\"overflow\"}\n"},
+        {RESYNC_FAILSAFE, "{\"type\":\"resync\",\"reason\":\"failsafe\"}\n"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buffer line = {0};
+        struct window window;
+
+        CASE("%s", cases[i].line);
+        window_init(&window, &limits);
+        window_resync(&window, cases[i].reason, 0);
+        item_line(&line, &window);
+        CHECK_BUFFER(line, cases[i].line);
+        buffer_free(&line);
+        window_free(&window);
+    }
+}
+
+/* The value of a string member, or "?". */
+static const char *member(const cJSON *object, const char *key)
+{
+    const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+
+    return value != NULL ? value : "?";
+}
+
+/* Whatever is in a name: one line of JSON in UTF-8, from which a reader gets it back. */
+static void any_name(void)
+{
+    static const struct {
+        struct slice schema;
+        struct slice table;
+        const char *schema_text;
+        const char *table_text;
+    } cases[] = {
+        {LITERAL("public"), LITERAL("orders"), "public", "orders"},
+        {LITERAL("a.b"), LITERAL("c,d"), "a.b", "c,d"},
+        {LITERAL("\""), LITERAL("\"\""), "\"", "\"\""},
+        {LITERAL("\\"), LITERAL("\\n\\u0041"), "\\", "\\n\\u0041"},
+        {LITERAL("a\nb"), LITERAL("\r\t\b\f"), "a\nb", "\r\t\b\f"},
+        {LITERAL("\001\002\037"), LITERAL("\177"), "\001\002\037", "\177"},
+        {LITERAL("\"},{\""), LITERAL("]}"), "\"},{\"", "]}"},
+        {LITERAL("Tr\xc3\xa4nen"), LITERAL("\xf0\x9f\x90\x98"), "Tr\xc3\xa4nen",
+         "\xf0\x9f\x90\x98"},
+        {LITERAL("Tr\xe4nen"), LITERAL("\xff\xfe"), "Tr\xef\xbf\xbdnen",
+         "\xef\xbf\xbd\xef\xbf\xbd"},
+        {LITERAL("\xc3"), LITERAL("\xa4"), "\xef\xbf\xbd", "\xef\xbf\xbd"}, /* not joined to ä */
+        {LITERAL("</script>"), LITERAL("\xe2\x80\xa8"), "</script>", "\xe2\x80\xa8"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct name *name = new_name(cases[i].schema, cases[i].table);
+        struct buffer line = {0}, payload = {0};
+        struct window window;
+        cJSON *json;
+        const cJSON *event;
+
+        REQUIRE(name != NULL);
+        CASE("case %zu", i);
+        window_init(&window, &limits);
+        CHECK(window_change(&window, name, 0, FIRST_SEEN));
+        item_line(&line, &window);
+        CHECK(memchr(line.data, '\n', line.len) == line.data + line.len - 1);
+        for (size_t at = 0, len; at < line.len; at += len) {
+            len = utf8_sequence((struct slice){line.data + at, line.len - at});
+            REQUIRE(len > 0);
+            CHECK((unsigned char)line.data[at] >= ' ' || at + 1 == line.len);
+        }
+        buffer_byte(&line, '\0');
+        json = cJSON_ParseWithOpts(line.data, NULL, true);
+        CHECK(json != NULL);
+        event = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, "events"), 0);
+        buffer_format(&payload, "%s.%s", cases[i].schema_text, cases[i].table_text);
+        buffer_byte(&payload, '\0');
+        CHECK_TEXT(member(event, "schema"), cases[i].schema_text);
+        CHECK_TEXT(member(event, "table"), cases[i].table_text);
+        CHECK_TEXT(member(event, "payload"), payload.data);
+        cJSON_Delete(json);
+        buffer_free(&line);
+        buffer_free(&payload);
+        window_free(&window);
+        free(name);
+    }
+}
+
+/* A line that doesn't fit must be seen to have failed, not be cut. */
+static void no_room(void)
+{
+    struct name *name = new_name(slice_of("public"), slice_of("orders"));
+    struct window window;
+
+    REQUIRE(name != NULL);
+    window_init(&window, &limits);
+    CHECK(window_change(&window, name, 0, FIRST_SEEN));
+    for (size_t limit = 1; limit < 100; limit++) {
+        struct buffer line = {.limit = limit};
+
+        CASE("%zu bytes", limit);
+        item_line(&line, &window);
+        CHECK(line.failed);
+        buffer_free(&line);
+    }
+    window_free(&window);
+    free(name);
+}
+
+static const struct check_test tests[] = {
+    {"a batch, byte for byte", batch},
+    {"first_seen has six digits", six_digits},
+    {"resyncs, byte for byte", resyncs},
+    {"any name is on one line of JSON and comes back", any_name},
+    {"a line without room is a failure", no_room},
+};
+
+CHECK_MAIN(tests)
