@@ -191,10 +191,11 @@ static bool logged_in(struct session *session, int64_t now_us, struct error *err
 {
     const char *version = conn_server_version(session_conn(session));
 
-    log_say(session->setup.log, LOG_INFO, "logged in to %s, PostgreSQL %s, %s",
+    log_say(session->setup.log, LOG_INFO, "logged in to %s, PostgreSQL %s, %s, with %s",
             conn_address(session_conn(session))->text, version[0] != '\0' ? version : "?",
             conn_tls(session_conn(session)) != NULL ? tls_version(conn_tls(session_conn(session)))
-                                                    : "without TLS");
+                                                    : "without TLS",
+            login_method(session->login));
     if (version[0] != '\0' && atoi(version) < SERVER_VERSION_MIN) {
         return error_set(error, ERROR_PERMANENT, "the server runs PostgreSQL %s, pgnudge needs %d",
                          version, SERVER_VERSION_MIN);

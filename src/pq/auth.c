@@ -25,6 +25,7 @@ struct auth {
     struct auth_setup setup;
     enum auth_state state;
     struct scram *scram;
+    const char *method;
 };
 
 struct auth *auth_new(const struct auth_setup *setup)
@@ -33,6 +34,7 @@ struct auth *auth_new(const struct auth_setup *setup)
 
     if (auth != NULL) {
         auth->setup = *setup;
+        auth->method = "no password"; /* trust, peer, … */
     }
     return auth;
 }
@@ -74,6 +76,7 @@ static enum auth_step answer_cleartext(struct auth *auth, struct buffer *out, st
     if (!has_password(auth, error)) {
         return AUTH_REFUSED;
     }
+    auth->method = "a password in clear";
     return send_password(auth, conninfo_text(auth->setup.info, CONN_PASSWORD), out);
 }
 
@@ -113,6 +116,7 @@ static enum auth_step answer_md5(struct auth *auth, struct slice body, struct bu
     if (md5_hex(slice_of(conninfo_text(info, CONN_PASSWORD)),
                 slice_of(conninfo_text(info, CONN_USER)), inner) &&
         md5_hex(slice_of(inner), salt, answer + 3)) {
+        auth->method = "md5";
         step = send_password(auth, answer, out);
     } else {
         refuse(error, "the server asks for an MD5 password, which this OpenSSL doesn't compute");
@@ -171,6 +175,7 @@ static enum auth_step answer_sasl(struct auth *auth, struct slice mechanisms, st
     out->failed |= first.failed;
     buffer_free(&first);
     auth->state = AUTH_SASL;
+    auth->method = mechanism;
     return AUTH_GOES_ON;
 }
 
@@ -240,6 +245,11 @@ enum auth_step auth_take(struct auth *auth, struct slice body, struct buffer *ou
                           "password.");
         return AUTH_REFUSED;
     }
+}
+
+const char *auth_method(const struct auth *auth)
+{
+    return auth->method;
 }
 
 void auth_free(struct auth *auth)

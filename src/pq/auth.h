@@ -29,6 +29,9 @@ struct auth *auth_new(const struct auth_setup *setup);
 enum auth_step auth_take(struct auth *auth, struct slice body, struct buffer *out,
                          struct error *error);
 
+/* How the server lets us in: "scram-sha-256" and the like, for people. */
+const char *auth_method(const struct auth *auth);
+
 /* Wipes and frees. NULL is fine. */
 void auth_free(struct auth *auth);
 

@@ -28,6 +28,7 @@ struct login {
     struct dial *dial;          /* while DIALING */
     struct conn *conn;          /* from then on */
     struct auth *auth;          /* while AUTHENTICATING */
+    const char *method;         /* after that */
 };
 
 static void close_attempt(struct login *login)
@@ -226,6 +227,7 @@ static bool take_auth(struct login *login, struct slice body, struct error *erro
     case AUTH_GOES_ON:
         return true;
     case AUTH_PASSED:
+        login->method = auth_method(login->auth);
         auth_free(login->auth);
         login->auth = NULL;
         login->state = LOGIN_SETTLING;
@@ -338,6 +340,11 @@ short login_events(const struct login *login)
 int64_t login_deadline(const struct login *login)
 {
     return login->deadline_us;
+}
+
+const char *login_method(const struct login *login)
+{
+    return login->method;
 }
 
 struct conn *login_conn(struct login *login)

@@ -32,6 +32,9 @@ short login_events(const struct login *login);
 /* When login_step must be called again whatever the socket does. */
 int64_t login_deadline(const struct login *login);
 
+/* After STEP_DONE: how the server let us in, for people. */
+const char *login_method(const struct login *login);
+
 /* After STEP_DONE: the connection, valid until login_free, which ends it. */
 struct conn *login_conn(struct login *login);
 

@@ -1,0 +1,240 @@
+# shellcheck shell=bash
+#
+# What the end-to-end tests share. Each file has a server of its own, each test a database with the
+# tables orders, items, customers and marker. A test waits for conditions, never for time to pass;
+# that something is silent shows by a later change to "marker", with nothing in front of it.
+
+bats_require_minimum_version 1.5.0
+
+repo=$(realpath "${BATS_TEST_DIRNAME:?}/..")
+PGNUDGE=$(realpath "${PGNUDGE:-$repo/build/pgnudge}")
+
+# shellcheck source=scripts/lib/server.sh
+. "$repo/scripts/lib/server.sh"
+
+# A sanitizer's complaint must not look like one of pgnudge's own statuses.
+export ASAN_OPTIONS=exitcode=86 LSAN_OPTIONS=exitcode=86 UBSAN_OPTIONS=print_stacktrace=1
+export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
+
+# --- around each file and each test ---
+
+# start_server [CONF-LINE]...
+start_server() {
+    local name
+    name=$(basename "$BATS_TEST_FILENAME" .bats)
+    if [[ -z ${SERVER_ROOT:-} ]]; then
+        server_setup
+        export OWN_ROOT=1
+    fi
+    export SERVER=$SERVER_ROOT/$name
+    server_start "$SERVER" "$@"
+    # Where CREATE DATABASE takes them from.
+    PGDATABASE=template1 sql '
+        CREATE TABLE orders (id serial PRIMARY KEY, n int);
+        CREATE TABLE items (id serial PRIMARY KEY, n int);
+        CREATE TABLE customers (id serial PRIMARY KEY, n int);
+        CREATE TABLE marker (n int)'
+}
+
+stop_server() {
+    server_stop "$SERVER" immediate
+    if [[ -n ${OWN_ROOT:-} ]]; then server_cleanup; fi
+}
+
+setup_file() {
+    start_server
+}
+
+teardown_file() {
+    stop_server
+}
+
+setup() {
+    common_setup
+}
+
+common_setup() {
+    pids=() frozen=() marks=0 pid='' out='' err=''
+    cd "$BATS_TEST_TMPDIR" || return 1
+    export HOME=$BATS_TEST_TMPDIR
+    [[ -n ${SERVER:-} ]] || return 0
+    PGPORT=$(server_port "$SERVER")
+    sql "CREATE DATABASE test_$BATS_TEST_NUMBER"
+    export PGHOST=127.0.0.1 PGPORT PGUSER=pgnudge PGDATABASE=test_$BATS_TEST_NUMBER
+}
+
+teardown() {
+    local file failure=0
+    if ((${#frozen[@]})); then kill -CONT "${frozen[@]}" 2>/dev/null || true; fi
+    if ((${#pids[@]})); then
+        kill -KILL "${pids[@]}" 2>/dev/null || true
+        wait "${pids[@]}" 2>/dev/null || true
+    fi
+    # All that is said is in the style of PostgreSQL's clients; a sanitizer's report isn't.
+    for file in "$BATS_TEST_TMPDIR"/*.err; do
+        if [[ -f $file ]] && grep -avE '^pgnudge: (error|warning|info|debug|detail|hint): ' "$file"; then
+            failure=1
+        fi
+    done
+    if [[ -n ${BATS_TEST_COMPLETED:-}${BATS_TEST_SKIPPED:-} ]]; then
+        [[ -z ${SERVER:-} ]] || wait_for no_slot
+    else
+        for file in "$BATS_TEST_TMPDIR"/*.{out,err}; do
+            [[ ! -f $file ]] || { echo "--- ${file##*/}" && tail -n 20 "$file" | cut -c -300; }
+        done
+        fresh_server
+    fi
+    return "$failure"
+}
+
+# A test that failed may have left the server in any state.
+fresh_server() {
+    [[ -n ${SERVER:-} ]] || return 0
+    server_stop "$SERVER" immediate || true
+    rm -rf "$SERVER"
+    unset PGDATABASE
+    setup_file
+}
+
+# --- waiting ---
+
+# wait_for COMMAND...: until it succeeds.
+wait_for() {
+    local end=$((SECONDS + 20))
+    until "$@" 2>/dev/null; do
+        if ((SECONDS >= end)); then
+            echo "waited in vain for: $*"
+            "$@" # with what it says
+            return $?
+        fi
+        sleep 0.03
+    done
+}
+
+# --- the server ---
+
+sql() {
+    server_sql "$SERVER" "$@"
+}
+
+# is_true SQL-CONDITION
+is_true() {
+    [[ $(sql "SELECT $1") == t ]]
+}
+
+no_slot() {
+    is_true 'NOT EXISTS (SELECT FROM pg_replication_slots)'
+}
+
+slot() {
+    sql 'SELECT slot_name FROM pg_replication_slots WHERE database = current_database()'
+}
+
+walsender() {
+    sql 'SELECT active_pid FROM pg_replication_slots WHERE database = current_database()'
+}
+
+# streaming: for where stdout is not at hand.
+streaming() {
+    is_true "EXISTS (SELECT FROM pg_stat_replication WHERE state = 'streaming')"
+}
+
+# Everything written so far has reached pgnudge, which has said so.
+all_read() {
+    local end
+    end=$(sql 'SELECT pg_current_wal_flush_lsn()')
+    wait_for is_true "write_lsn >= '$end' FROM pg_stat_replication"
+}
+
+# --- pgnudge ---
+
+# In the foreground, for "run". 137: it didn't end.
+pgnudge() {
+    timeout --foreground -s KILL 60 env --default-signal "$PGNUDGE" "$@" 3>&-
+}
+
+# launch [OPTION]...: in the background, as $pid, with its lines in $out (or, "to=FILE launch", there)
+# and its messages in $err. Signals are as a terminal would have them, not as bash leaves them to
+# what it puts there.
+launch() {
+    marks=0
+    out=$BATS_TEST_TMPDIR/${#pids[@]}.out err=$BATS_TEST_TMPDIR/${#pids[@]}.err
+    : >"$out"
+    env --default-signal setpriv --pdeathsig KILL "$PGNUDGE" "$@" >"${to:-$out}" 2>"$err" 3>&- &
+    pid=$!
+    pids+=("$pid")
+}
+
+# listen [OPTION]...: launch, until it listens.
+listen() {
+    launch "$@"
+    wait_for saw 'length > 0'
+    saw '.[0].type == "resync" and .[0].reason == "connected"'
+}
+
+# saw FILTER: what jq says of the array of all lines so far.
+saw() {
+    jq -es 'def changes: [.[].events[]? | select(.table != "marker")];
+            def count(p): [.[].events[]? | select(.payload == p) | .count] | add // 0;
+            def shop: [count("public.orders"), count("public.items"), count("public.customers")];
+            def reasons: [.[] | select(.type == "resync") | .reason];
+            '"$1" "$out" >/dev/null 2>&1
+}
+
+# said REGEX: in a message.
+said() {
+    grep -aqiE -- "$1" "$err"
+}
+
+# A change to public.marker, and what came before it has been printed.
+mark() {
+    sql 'INSERT INTO marker VALUES (1)'
+    marks=$((marks + 1))
+    wait_for saw "count(\"public.marker\") == $marks"
+}
+
+# totals JSON: after a mark, exactly these counts by payload.
+totals() {
+    local got
+    mark
+    got=$(jq -cS -s 'reduce (.[].events[]? | select(.table != "marker")) as $e ({};
+        .[$e.payload] += $e.count)' "$out")
+    echo "got $got, expected $1"
+    [[ $got == "$(jq -cS . <<<"$1")" ]]
+}
+
+ended() {
+    ! kill -0 "$1" 2>/dev/null
+}
+
+# ends_with STATUS
+ends_with() {
+    local status=0
+    wait_for ended "$pid"
+    wait "$pid" || status=$?
+    echo "status $status, expected $1"
+    ((status == $1))
+}
+
+# stop [SIGNAL [STATUS]]: and nothing is left on the server.
+stop() {
+    kill -"${1:-TERM}" "$pid"
+    ends_with "${2:-0}"
+    wait_for no_slot
+}
+
+# each_plugin COMMAND...: with $plugin
+each_plugin() {
+    for plugin in test_decoding wal2json; do
+        echo "with $plugin:"
+        "$@"
+    done
+}
+
+# refused REGEX [OPTION]...: ends with status 3 and such a message, before a line is printed.
+refused() {
+    launch "${@:2}"
+    ends_with 3
+    said "$1"
+    [[ ! -s $out ]]
+}
