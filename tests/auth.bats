@@ -13,7 +13,8 @@ setup_file() {
     new_cert sha256 ours DNS:localhost
     new_cert sha384 ours DNS:localhost -sha384 -newkey rsa:2048
     new_cert ed25519 ours DNS:localhost -newkey ed25519
-    printf '%s\n' 'local all postgres trust' 'local all clear password' 'local all all scram-sha-256' \
+    printf '%s\n' 'local all postgres trust' 'local all clear password' \
+        'local all all scram-sha-256' \
         'host all clear samehost password' 'host all md5_role,scram_by_md5 samehost md5' \
         'host all rejected samehost reject' 'host all pgnudge,plain samehost trust' \
         'host all scram,unicode,slow,nopassword samehost scram-sha-256' \

@@ -23,7 +23,8 @@ every_kind_of_change() {
         'INSERT INTO orders (n) SELECT 1 FROM generate_series(1, 10)' \
         'INSERT INTO items (n) SELECT 1 FROM generate_series(1, 10)'
     listen --plugin "$plugin"
-    sql 'INSERT INTO customers (n) VALUES (1), (2)' 'UPDATE orders SET n = n + 1' 'DELETE FROM items'
+    sql 'INSERT INTO customers (n) VALUES (1), (2)' \
+        'UPDATE orders SET n = n + 1' 'DELETE FROM items'
     totals '{"public.customers": 2, "public.items": 10, "public.orders": 10}'
     sql 'TRUNCATE orders, customers'
     totals '{"public.customers": 3, "public.items": 10, "public.orders": 11}'
@@ -49,14 +50,16 @@ every_kind_of_change() {
     for table in keyless nothing deferrable full; do
         sql "UPDATE \"$table\" SET n = n + 10" "DELETE FROM \"$table\""
     done
-    totals '{"public.deferrable": 10, "public.full": 10, "public.keyless": 10, "public.nothing": 10}'
+    totals '{"public.deferrable": 10, "public.full": 10, "public.keyless": 10,
+        "public.nothing": 10}'
 }
 
 one_event() {
     listen --plugin "$plugin"
     sql 'INSERT INTO orders (n) SELECT * FROM generate_series(1, 500)'
     mark
-    saw '[changes[] | [.payload, .schema, .table, .count]] == [["public.orders", "public", "orders", 500]]'
+    saw '[changes[] | [.payload, .schema, .table, .count]]
+         == [["public.orders", "public", "orders", 500]]'
     stop
 }
 
@@ -98,7 +101,8 @@ silent_rollback() {
     after=$(date +%s.%N)
     saw "(.[0] | keys - [\"lsn\"]) == [\"reason\", \"type\"]
          and (.[1] | keys - [\"lsn\"]) == [\"events\", \"type\"]
-         and (.[1].events[0] | keys) == [\"count\", \"first_seen\", \"payload\", \"schema\", \"table\"]
+         and (.[1].events[0] | keys)
+             == [\"count\", \"first_seen\", \"payload\", \"schema\", \"table\"]
          and (.[1].events[0].first_seen | $before <= . + 0.001 and . <= $after)"
     grep -qE '"first_seen":[0-9]{10}\.[0-9]{6}[,}]' "$out"
     [[ $(tr -cd ' ' <"$out" | wc -c) == 0 ]]

@@ -8,6 +8,10 @@ bats_require_minimum_version 1.5.0
 
 repo=$(realpath "${BATS_TEST_DIRNAME:?}/..")
 PGNUDGE=$(realpath "${PGNUDGE:-$repo/build/pgnudge}")
+[[ -x $PGNUDGE ]] || {
+    echo "there is no $PGNUDGE: make it, or name another in the variable PGNUDGE" >&2
+    exit 1
+}
 
 # shellcheck source=scripts/lib/server.sh
 . "$repo/scripts/lib/server.sh"
@@ -72,7 +76,8 @@ teardown() {
     fi
     # All that is said is in the style of PostgreSQL's clients; a sanitizer's report isn't.
     for file in "$BATS_TEST_TMPDIR"/*.err; do
-        if [[ -f $file ]] && grep -avE '^pgnudge: (error|warning|info|debug|detail|hint): ' "$file"; then
+        if [[ -f $file ]] &&
+            grep -avE '^pgnudge: (error|warning|info|debug|detail|hint): ' "$file"; then
             failure=1
         fi
     done
@@ -153,9 +158,9 @@ pgnudge() {
     timeout --foreground -s KILL 60 env --default-signal "$PGNUDGE" "$@" 3>&-
 }
 
-# launch [OPTION]...: in the background, as $pid, with its lines in $out (or, "to=FILE launch", there)
-# and its messages in $err. Signals are as a terminal would have them, not as bash leaves them to
-# what it puts there.
+# launch [OPTION]...: in the background, as $pid, with its lines in $out (or, "to=FILE launch",
+# there) and its messages in $err. Signals are as a terminal would have them, not as bash leaves
+# them to what it puts there.
 launch() {
     marks=0
     out=$BATS_TEST_TMPDIR/${#pids[@]}.out err=$BATS_TEST_TMPDIR/${#pids[@]}.err
