@@ -25,6 +25,8 @@ unit() {
 @test "backoff" { unit backoff; }
 @test "buffer" { unit buffer; }
 @test "connection parameters" { unit conninfo; }
+@test "connection strings" { unit connstring; }
+@test "connection parameters, from where they come" { unit connlayers; }
 @test "decoders" { unit decode; }
 @test "durations" { unit duration; }
 @test "errors" { unit error; }
@@ -34,6 +36,7 @@ unit() {
 @test "names" { unit names; }
 @test "patterns" { unit pattern; }
 @test "SCRAM" { unit scram; }
+@test "TCP options, TLS to a server" { unit transport; }
 @test "text" { unit text; }
 @test "messages of the stream" { unit walmessage; }
 @test "window" { unit window; }

@@ -5,7 +5,7 @@ const char version_text[] = "pgnudge " PGNUDGE_VERSION "\n";
 const char help_text[] =
     "pgnudge prints a line of JSON whenever tables in PostgreSQL have moved.\n"
     "\n"
-    "Usage: pgnudge [OPTION]... [DBNAME]\n"
+    "Usage: pgnudge [OPTION]... [CONNINFO]\n"
     "\n"
     "What to watch:\n"
     "  -t, --tables LIST          only these tables: schema.table, schema.*, table\n"
@@ -23,7 +23,7 @@ const char help_text[] =
     "  -h, --host HOST            server host or socket directory\n"
     "  -p, --port PORT            server port\n"
     "  -U, --username NAME        user name\n"
-    "  -d, --dbname NAME          database name\n"
+    "  -d, --dbname CONNINFO      database name or connection string\n"
     "      --plugin NAME          auto, test_decoding or wal2json (auto)\n"
     "      --status-interval DURATION   between status updates to the server (10s)\n"
     "      --liveness-timeout DURATION  silence that means a dead link; 0: none (30s)\n"
@@ -38,4 +38,4 @@ const char help_text[] =
     "\n"
     "A DURATION is a number with us, ms, s, min or h; seconds without one.\n"
     "Reload on each \"resync\", refetch what each \"batch\" names, and be up to date.\n"
-    "Passwords come from PGPASSWORD. See pgnudge(1).\n";
+    "Passwords come from ~/.pgpass or PGPASSWORD. See pgnudge(1).\n";

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "cli/duration.h"
+#include "pq/connstring.h"
 
 #define DEFAULT_DEBOUNCE_US        (50 * CLOCK_MS)
 #define DEFAULT_MAX_WAIT_DEBOUNCES 20
@@ -155,30 +156,41 @@ static bool read_backoff(struct feed_config *config, const char *value, struct e
            wrong_value("--backoff", value, "MIN not above MAX", error);
 }
 
-static bool read_dbname(struct feed_config *config, const char *value, struct error *error)
+/* A connection string or a database name, as -d or the operand; an empty one says nothing. */
+static bool read_dbname(struct feed_config *config, char *value, struct error *error)
 {
-    if (strchr(value, '=') != NULL || strncmp(value, "postgresql://", 13) == 0 ||
-        strncmp(value, "postgres://", 11) == 0) {
-        error_set(error, ERROR_PERMANENT, "connection strings are not supported yet");
-        error_hint(error, "Use -h, -p, -U, -d and the PG* variables.");
+    if (value[0] == '\0') {
+        return true;
+    }
+    if (!conninfo_set_dbname(&config->info, value, error)) {
         return false;
     }
-    return conninfo_set(&config->info, CONN_DBNAME, value, error);
+    if (connstring_recognize(value)) {
+        connstring_hide_secrets(value);
+    }
+    return true;
+}
+
+/* -h, -p, -U: what a connection string says wins, wherever it stands. */
+static bool read_conn_option(struct conninfo *given, enum conn_param param, const char *value,
+                             struct error *error)
+{
+    return value[0] == '\0' || conninfo_set(given, param, value, error);
 }
 
 /* Takes one option that has a value, or a flag. False: `error`. */
-static bool take_option(struct feed_config *config, int option, const char *value,
+static bool take_option(struct feed_config *config, struct conninfo *given, int option, char *value,
                         struct error *error)
 {
     unsigned long long number;
 
     switch (option) {
     case 'h':
-        return conninfo_set(&config->info, CONN_HOST, value, error);
+        return read_conn_option(given, CONN_HOST, value, error);
     case 'p':
-        return conninfo_set(&config->info, CONN_PORT, value, error);
+        return read_conn_option(given, CONN_PORT, value, error);
     case 'U':
-        return conninfo_set(&config->info, CONN_USER, value, error);
+        return read_conn_option(given, CONN_USER, value, error);
     case 'd':
         return read_dbname(config, value, error);
     case 't':
@@ -220,9 +232,9 @@ static bool take_option(struct feed_config *config, int option, const char *valu
         config->liveness_given = true;
         return read_duration("--liveness-timeout", value, ZERO_NEVER, &config->liveness_us, error);
     case OPT_CONNECT_TIMEOUT:
-        return read_duration("--connect-timeout", value, ZERO_NEVER,
-                             &config->info.connect_timeout_us, error) &&
-               conninfo_set(&config->info, CONN_CONNECT_TIMEOUT, "", error);
+        return read_duration("--connect-timeout", value, ZERO_NEVER, &given->connect_timeout_us,
+                             error) &&
+               conninfo_set(given, CONN_CONNECT_TIMEOUT, "", error);
     case OPT_BACKOFF:
         return read_backoff(config, value, error);
     case OPT_NO_RECONNECT:
@@ -254,7 +266,7 @@ static enum options_action not_taken(int option, char **argv, struct error *erro
 }
 
 /* What holds between options, and the defaults that depend on others. */
-static bool finish(struct feed_config *config, struct error *error)
+static bool finish(struct feed_config *config, const struct conninfo *given, struct error *error)
 {
     struct window_limits *window = &config->window;
 
@@ -267,17 +279,14 @@ static bool finish(struct feed_config *config, struct error *error)
                          "--liveness-timeout is below --status-interval: the server would be "
                          "given up between two status updates");
     }
-    return conninfo_finish(&config->info, error);
+    return conninfo_fill(&config->info, given, error) && conninfo_complete(&config->info, error);
 }
 
-enum options_action options_parse(struct feed_config *config, int argc, char **argv,
-                                  struct error *error)
+static enum options_action parse(struct feed_config *config, struct conninfo *given, int argc,
+                                 char **argv, struct error *error)
 {
     int option;
 
-    if (!conninfo_from_environment(&config->info, error)) {
-        return OPTIONS_WRONG;
-    }
     opterr = 0;
     while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
         if (option == OPT_HELP || (option == '?' && optopt == '?')) {
@@ -289,7 +298,7 @@ enum options_action options_parse(struct feed_config *config, int argc, char **a
         if (option == '?' || option == ':') {
             return not_taken(option, argv, error);
         }
-        if (!take_option(config, option, optarg, error)) {
+        if (!take_option(config, given, option, optarg, error)) {
             return OPTIONS_WRONG;
         }
     }
@@ -300,7 +309,19 @@ enum options_action options_parse(struct feed_config *config, int argc, char **a
         error_set(error, ERROR_PERMANENT, "too many arguments (the first is \"%s\")", argv[optind]);
         return OPTIONS_WRONG;
     }
-    return finish(config, error) ? OPTIONS_RUN : OPTIONS_WRONG;
+    return finish(config, given, error) ? OPTIONS_RUN : OPTIONS_WRONG;
+}
+
+enum options_action options_parse(struct feed_config *config, int argc, char **argv,
+                                  struct error *error)
+{
+    enum options_action action;
+    struct conninfo given; /* by options, which rank below connection strings */
+
+    conninfo_init(&given);
+    action = parse(config, &given, argc, argv, error);
+    conninfo_free(&given);
+    return action;
 }
 
 void options_free(struct feed_config *config)

@@ -42,7 +42,7 @@ void hint_login(struct error *error, const struct conninfo *info)
     } else if (is(error, "42501")) {
         hint_role(error, info);
     } else if (is(error, "28P01")) {
-        error_hint(error, "Check the user name and PGPASSWORD.");
+        error_hint(error, "Check the user name and the password.");
     } else if (is(error, "28000")) {
         error_hint(error,
                    "Check the user name; and the server's pg_hba.conf must let it in to this "

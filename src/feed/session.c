@@ -62,6 +62,18 @@ struct session {
     int64_t wal_sender_timeout_us;
 };
 
+/* The values as used, but for the password. */
+static void say_connecting(const struct session_setup *setup)
+{
+    const char *hostaddr = conninfo_text(setup->info, CONN_HOSTADDR);
+
+    log_say(setup->log, LOG_INFO, "connecting to host=%s%s%s port=%s dbname=%s user=%s sslmode=%s",
+            conninfo_text(setup->info, CONN_HOST), hostaddr[0] != '\0' ? " hostaddr=" : "",
+            hostaddr, conninfo_text(setup->info, CONN_PORT),
+            conninfo_text(setup->info, CONN_DBNAME), conninfo_text(setup->info, CONN_USER),
+            sslmode_name(setup->info->sslmode));
+}
+
 struct session *session_start(const struct session_setup *setup, int64_t now_us,
                               struct error *error)
 {
@@ -76,10 +88,7 @@ struct session *session_start(const struct session_setup *setup, int64_t now_us,
     session->pushdown.tables = setup->tables;
     session->pushdown.exclude = setup->exclude;
     session->entered_us = now_us;
-    log_say(setup->log, LOG_INFO, "connecting to host=%s port=%s dbname=%s user=%s sslmode=%s",
-            conninfo_text(setup->info, CONN_HOST), conninfo_text(setup->info, CONN_PORT),
-            conninfo_text(setup->info, CONN_DBNAME), conninfo_text(setup->info, CONN_USER),
-            sslmode_name(setup->info->sslmode));
+    say_connecting(setup);
     session->login = login_start(setup->info, true, now_us, error);
     if (session->login == NULL) {
         session_free(session);

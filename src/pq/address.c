@@ -64,6 +64,7 @@ static void add(struct address_list *list, const struct addrinfo *info, const ch
 
 bool address_resolve(const struct conninfo *info, struct address_list *list, struct error *error)
 {
+    const char *hostaddr = conninfo_text(info, CONN_HOSTADDR);
     const char *host = conninfo_text(info, CONN_HOST);
     const char *port = conninfo_text(info, CONN_PORT);
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
@@ -74,7 +75,9 @@ bool address_resolve(const struct conninfo *info, struct address_list *list, str
     if (conninfo_is_unix(info)) {
         return resolve_unix(info, list, error);
     }
-    status = getaddrinfo(host, port, &hints, &found);
+    host = host[0] != '\0' ? host : hostaddr;
+    hints.ai_flags = hostaddr[0] != '\0' ? AI_NUMERICHOST : 0;
+    status = getaddrinfo(hostaddr[0] != '\0' ? hostaddr : host, port, &hints, &found);
     if (status != 0) {
         return error_set(error, ERROR_TRANSIENT,
                          "could not translate host name \"%s\" to address: %s", host,

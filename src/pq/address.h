@@ -27,7 +27,7 @@ struct address_list {
 bool address_is_unix(const struct address *address);
 
 /*
- * Resolves the host and port of `info`, in the resolver's order. The one call
+ * Resolves the host (or takes its hostaddr) and port of `info`, in the resolver's order. The one call
  * of pgnudge that may block. False: `error` (ERROR_TRANSIENT) says why.
  */
 bool address_resolve(const struct conninfo *info, struct address_list *list, struct error *error);

@@ -24,6 +24,7 @@ enum auth_state { AUTH_BEGUN, AUTH_PASSWORD_SENT, AUTH_SASL, AUTH_SASL_VERIFIED 
 struct auth {
     struct auth_setup setup;
     enum auth_state state;
+    bool bound; /* the SASL exchange under way, or verified, covers the TLS connection */
     struct scram *scram;
     const char *method;
 };
@@ -45,14 +46,36 @@ static enum auth_step refuse(struct error *error, const char *why)
     return AUTH_REFUSED;
 }
 
+static const char *password_of(const struct auth *auth)
+{
+    const char *password = conninfo_text(auth->setup.info, CONN_PASSWORD);
+
+    return password[0] == '\0' && auth->setup.password != NULL ? auth->setup.password : password;
+}
+
 static bool has_password(const struct auth *auth, struct error *error)
 {
-    if (auth->setup.info->value[CONN_PASSWORD] != NULL) {
+    if (password_of(auth)[0] != '\0') {
         return true;
     }
     error_set(error, ERROR_PERMANENT, "the server asks for a password, but none is known");
-    error_hint(error, "Set PGPASSWORD.");
+    if (auth->setup.no_password != NULL && auth->setup.no_password[0] != '\0') {
+        error_detail(error, "%s", auth->setup.no_password);
+    }
+    error_hint(error, "Put it into the password file (~/.pgpass), or set PGPASSWORD.");
     return false;
+}
+
+/* Whether the method, which isn't SCRAM with channel binding, is ruled out by channel_binding. */
+static bool must_bind(const struct auth *auth, const char *method, struct error *error)
+{
+    if (auth->setup.info->channel_binding != CHANNEL_BINDING_REQUIRE) {
+        return false;
+    }
+    error_set(error, ERROR_PERMANENT, "channel_binding is \"require\", but the server wants %s",
+              method);
+    error_hint(error, "It takes TLS, and scram-sha-256 in the server's pg_hba.conf.");
+    return true;
 }
 
 static enum auth_step send_password(struct auth *auth, const char *password, struct buffer *out)
@@ -67,6 +90,9 @@ static enum auth_step send_password(struct auth *auth, const char *password, str
 
 static enum auth_step answer_cleartext(struct auth *auth, struct buffer *out, struct error *error)
 {
+    if (must_bind(auth, "a password in clear", error)) {
+        return AUTH_REFUSED;
+    }
     if (auth->setup.tls == NULL && !auth->setup.unix_socket) {
         refuse(error, "the server asks for the password in clear over an unencrypted connection");
         error_hint(error, "Use TLS (PGSSLMODE=require), or scram-sha-256 in the server's "
@@ -77,7 +103,7 @@ static enum auth_step answer_cleartext(struct auth *auth, struct buffer *out, st
         return AUTH_REFUSED;
     }
     auth->method = "a password in clear";
-    return send_password(auth, conninfo_text(auth->setup.info, CONN_PASSWORD), out);
+    return send_password(auth, password_of(auth), out);
 }
 
 /* Appends MD5(a || b) in lower-case hex. */
@@ -110,11 +136,10 @@ static enum auth_step answer_md5(struct auth *auth, struct slice body, struct bu
     if (!cursor_bytes(&body, 4, &salt)) {
         return refuse(error, "malformed MD5 authentication request");
     }
-    if (!has_password(auth, error)) {
+    if (must_bind(auth, "an MD5 password", error) || !has_password(auth, error)) {
         return AUTH_REFUSED;
     }
-    if (md5_hex(slice_of(conninfo_text(info, CONN_PASSWORD)),
-                slice_of(conninfo_text(info, CONN_USER)), inner) &&
+    if (md5_hex(slice_of(password_of(auth)), slice_of(conninfo_text(info, CONN_USER)), inner) &&
         md5_hex(slice_of(inner), salt, answer + 3)) {
         auth->method = "md5";
         step = send_password(auth, answer, out);
@@ -145,7 +170,9 @@ static enum auth_step answer_sasl(struct auth *auth, struct slice mechanisms, st
     struct scram_setup setup = {.hash = "SHA256", .username = "", .gs2 = "n,,"};
     const char *mechanism = "SCRAM-SHA-256";
     bool plus = offers(mechanisms, "SCRAM-SHA-256-PLUS");
-    size_t hash_len = auth->setup.tls != NULL ? tls_server_end_point(auth->setup.tls, hash) : 0;
+    bool bind = auth->setup.info->channel_binding != CHANNEL_BINDING_DISABLE;
+    size_t hash_len =
+        bind && auth->setup.tls != NULL ? tls_server_end_point(auth->setup.tls, hash) : 0;
     struct buffer first = {0};
     size_t mark;
 
@@ -153,6 +180,9 @@ static enum auth_step answer_sasl(struct auth *auth, struct slice mechanisms, st
         mechanism = "SCRAM-SHA-256-PLUS";
         setup.gs2 = "p=tls-server-end-point,,";
         setup.binding = (struct slice){(const char *)hash, hash_len};
+        auth->bound = true;
+    } else if (must_bind(auth, "SCRAM without it", error)) {
+        return AUTH_REFUSED;
     } else if (!offers(mechanisms, mechanism)) {
         return refuse(error, "the server offers no SASL mechanism that pgnudge knows");
     } else if (hash_len > 0) {
@@ -161,7 +191,7 @@ static enum auth_step answer_sasl(struct auth *auth, struct slice mechanisms, st
     if (!has_password(auth, error)) {
         return AUTH_REFUSED;
     }
-    setup.password = conninfo_text(auth->setup.info, CONN_PASSWORD);
+    setup.password = password_of(auth);
     auth->scram = scram_new(&setup, error);
     if (auth->scram == NULL) {
         return AUTH_REFUSED;
@@ -200,6 +230,9 @@ static enum auth_step take_ok(const struct auth *auth, struct error *error)
 {
     if (auth->state == AUTH_SASL) {
         return refuse(error, "the server ended the SCRAM exchange without proving itself");
+    }
+    if (!auth->bound && must_bind(auth, "no proof at all", error)) {
+        return AUTH_REFUSED;
     }
     return AUTH_PASSED;
 }

@@ -17,8 +17,10 @@ enum auth_step {
 struct auth;
 
 struct auth_setup {
-    const struct conninfo *info; /* borrowed */
-    const struct tls *tls;       /* borrowed; NULL: the stream is plain */
+    const struct conninfo *info; /* borrowed, as all here */
+    const char *password;        /* what stands in for one that `info` lacks; NULL: none */
+    const char *no_password;     /* more on why there is none; NULL or "": no more to say */
+    const struct tls *tls;       /* NULL: the stream is plain */
     bool unix_socket;            /* nobody listens: a password may cross in clear */
 };
 

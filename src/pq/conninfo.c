@@ -2,41 +2,84 @@
 
 #include <limits.h>
 #include <openssl/crypto.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-
-/* Debian's libpq looks here, and so does its server; upstream's own default is /tmp. */
-#ifndef DEFAULT_SOCKET_DIR
-#define DEFAULT_SOCKET_DIR "/var/run/postgresql"
-#endif
+#include "base/home.h"
+#include "pq/connstring.h"
+#include "pq/servicefile.h"
 
 #define DEFAULT_CONNECT_TIMEOUT_US (10 * CLOCK_S)
-#define SECURE_HEAP_BYTES          ((size_t)64 * 1024)
+#define SECURE_HEAP_BYTES          ((size_t)256 * 1024)
 
+/*
+ * libpq's keywords and variables. conninfo_finish (conncheck.c) refuses what
+ * pgnudge lacks. Not read at all is what it can do without: client_encoding
+ * (it needs the database's own), sslcompression (as libpq, since 14), keys
+ * logged for debugging, GSSAPI's and OAuth's details (it has neither method,
+ * and says so when a server wants one), replication (always on), the newest
+ * protocol that may be spoken (it speaks the oldest), and the order of the
+ * addresses of one host.
+ */
 static const struct {
     const char *keyword;
-    const char *variable;
+    const char *variable; /* NULL: none */
 } params[CONN_PARAMS] = {
+    [CONN_SERVICE] = {"service", "PGSERVICE"},
+    [CONN_SERVICEFILE] = {"servicefile", "PGSERVICEFILE"},
     [CONN_HOST] = {"host", "PGHOST"},
+    [CONN_HOSTADDR] = {"hostaddr", "PGHOSTADDR"},
     [CONN_PORT] = {"port", "PGPORT"},
     [CONN_USER] = {"user", "PGUSER"},
     [CONN_DBNAME] = {"dbname", "PGDATABASE"},
     [CONN_PASSWORD] = {"password", "PGPASSWORD"},
+    [CONN_PASSFILE] = {"passfile", "PGPASSFILE"},
     [CONN_APPLICATION_NAME] = {"application_name", "PGAPPNAME"},
+    [CONN_FALLBACK_APPLICATION_NAME] = {"fallback_application_name", NULL},
+    [CONN_OPTIONS] = {"options", "PGOPTIONS"},
+    [CONN_CLIENT_ENCODING] = {"client_encoding", "PGCLIENTENCODING"},
     [CONN_CONNECT_TIMEOUT] = {"connect_timeout", "PGCONNECT_TIMEOUT"},
+    [CONN_KEEPALIVES] = {"keepalives", NULL},
+    [CONN_KEEPALIVES_IDLE] = {"keepalives_idle", NULL},
+    [CONN_KEEPALIVES_INTERVAL] = {"keepalives_interval", NULL},
+    [CONN_KEEPALIVES_COUNT] = {"keepalives_count", NULL},
+    [CONN_TCP_USER_TIMEOUT] = {"tcp_user_timeout", NULL},
     [CONN_SSLMODE] = {"sslmode", "PGSSLMODE"},
+    [CONN_SSLNEGOTIATION] = {"sslnegotiation", "PGSSLNEGOTIATION"},
     [CONN_SSLROOTCERT] = {"sslrootcert", "PGSSLROOTCERT"},
-};
-
-static const char *const sslmodes[] = {
-    [SSLMODE_DISABLE] = "disable",     [SSLMODE_ALLOW] = "allow",
-    [SSLMODE_PREFER] = "prefer",       [SSLMODE_REQUIRE] = "require",
-    [SSLMODE_VERIFY_CA] = "verify-ca", [SSLMODE_VERIFY_FULL] = "verify-full",
+    [CONN_SSLCERT] = {"sslcert", "PGSSLCERT"},
+    [CONN_SSLKEY] = {"sslkey", "PGSSLKEY"},
+    [CONN_SSLPASSWORD] = {"sslpassword", NULL},
+    [CONN_SSLCERTMODE] = {"sslcertmode", "PGSSLCERTMODE"},
+    [CONN_SSLCRL] = {"sslcrl", "PGSSLCRL"},
+    [CONN_SSLCRLDIR] = {"sslcrldir", "PGSSLCRLDIR"},
+    [CONN_SSLSNI] = {"sslsni", "PGSSLSNI"},
+    [CONN_SSL_MIN_PROTOCOL_VERSION] = {"ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"},
+    [CONN_SSL_MAX_PROTOCOL_VERSION] = {"ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"},
+    [CONN_SSLCOMPRESSION] = {"sslcompression", "PGSSLCOMPRESSION"},
+    [CONN_SSLKEYLOGFILE] = {"sslkeylogfile", NULL},
+    [CONN_CHANNEL_BINDING] = {"channel_binding", "PGCHANNELBINDING"},
+    [CONN_REQUIRE_AUTH] = {"require_auth", "PGREQUIREAUTH"},
+    [CONN_REQUIREPEER] = {"requirepeer", "PGREQUIREPEER"},
+    [CONN_TARGET_SESSION_ATTRS] = {"target_session_attrs", "PGTARGETSESSIONATTRS"},
+    [CONN_LOAD_BALANCE_HOSTS] = {"load_balance_hosts", "PGLOADBALANCEHOSTS"},
+    [CONN_GSSENCMODE] = {"gssencmode", "PGGSSENCMODE"},
+    [CONN_GSSLIB] = {"gsslib", "PGGSSLIB"},
+    [CONN_GSSDELEGATION] = {"gssdelegation", "PGGSSDELEGATION"},
+    [CONN_KRBSRVNAME] = {"krbsrvname", "PGKRBSRVNAME"},
+    [CONN_REPLICATION] = {"replication", NULL},
+    [CONN_MIN_PROTOCOL_VERSION] = {"min_protocol_version", "PGMINPROTOCOLVERSION"},
+    [CONN_MAX_PROTOCOL_VERSION] = {"max_protocol_version", "PGMAXPROTOCOLVERSION"},
+    [CONN_SCRAM_CLIENT_KEY] = {"scram_client_key", NULL},
+    [CONN_SCRAM_SERVER_KEY] = {"scram_server_key", NULL},
+    [CONN_OAUTH_ISSUER] = {"oauth_issuer", NULL},
+    [CONN_OAUTH_CLIENT_ID] = {"oauth_client_id", NULL},
+    [CONN_OAUTH_CLIENT_SECRET] = {"oauth_client_secret", NULL},
+    [CONN_OAUTH_SCOPE] = {"oauth_scope", NULL},
+    [CONN_OAUTH_CA_FILE] = {"oauth_ca_file", "PGOAUTHCAFILE"},
 };
 
 void conninfo_secure_memory(void)
@@ -48,8 +91,34 @@ void conninfo_secure_memory(void)
 void conninfo_init(struct conninfo *info)
 {
     *info = (struct conninfo){.sslmode = SSLMODE_PREFER,
+                              .tls_min = TLS_1_2,
+                              .sni = true,
+                              .channel_binding = CHANNEL_BINDING_PREFER,
+                              .keepalives = true,
                               .connect_timeout_us = DEFAULT_CONNECT_TIMEOUT_US};
 }
+
+const char *conninfo_keyword(enum conn_param param)
+{
+    return params[param].keyword;
+}
+
+const char *conninfo_variable(enum conn_param param)
+{
+    return params[param].variable;
+}
+
+enum conn_param conninfo_param(const char *keyword)
+{
+    int param = 0;
+
+    while (param < CONN_PARAMS && strcmp(params[param].keyword, keyword) != 0) {
+        param++;
+    }
+    return (enum conn_param)param;
+}
+
+/* --- values --- */
 
 static void unset(struct conninfo *info, enum conn_param param)
 {
@@ -64,31 +133,16 @@ bool conninfo_set(struct conninfo *info, enum conn_param param, const char *valu
 {
     size_t size = strlen(value) + 1;
 
-    unset(info, param);
-    if (value[0] == '\0') {
-        return true;
+    if (size > CONNSTRING_MAX) {
+        return error_set(error, ERROR_PERMANENT, "the value of %s is longer than %zu bytes",
+                         params[param].keyword, CONNSTRING_MAX);
     }
+    unset(info, param);
     info->value[param] = OPENSSL_secure_malloc(size);
     if (info->value[param] == NULL) {
         return error_memory(error);
     }
     memcpy(info->value[param], value, size);
-    return true;
-}
-
-bool conninfo_from_environment(struct conninfo *info, struct error *error)
-{
-    for (int i = 0; i < CONN_PARAMS; i++) {
-        char *value = getenv(params[i].variable);
-
-        if (value != NULL && !conninfo_set(info, (enum conn_param)i, value, error)) {
-            return false;
-        }
-        if (value != NULL && i == CONN_PASSWORD) {
-            OPENSSL_cleanse(value, strlen(value)); /* /proc/PID/environ shows this memory */
-            unsetenv(params[i].variable);
-        }
-    }
     return true;
 }
 
@@ -101,100 +155,7 @@ bool conninfo_is_unix(const struct conninfo *info)
 {
     char first = conninfo_text(info, CONN_HOST)[0];
 
-    return first == '/' || first == '@';
-}
-
-const char *sslmode_name(enum sslmode mode)
-{
-    return sslmodes[mode];
-}
-
-static bool set_default(struct conninfo *info, enum conn_param param, const char *value,
-                        struct error *error)
-{
-    return info->value[param] != NULL || conninfo_set(info, param, value, error);
-}
-
-/* libpq asks the password database by user ID, not $USER. */
-static bool default_user(struct conninfo *info, struct error *error)
-{
-    const struct passwd *entry;
-
-    if (info->value[CONN_USER] != NULL) {
-        return true;
-    }
-    entry = getpwuid(geteuid());
-    if (entry == NULL) {
-        error_set(error, ERROR_PERMANENT, "could not look up local user ID %ld: no such user",
-                  (long)geteuid());
-        error_hint(error, "Name the database user with -U.");
-        return false;
-    }
-    return conninfo_set(info, CONN_USER, entry->pw_name, error);
-}
-
-static bool default_rootcert(struct conninfo *info, struct error *error)
-{
-    const char *home = getenv("HOME");
-    const struct passwd *entry;
-    char path[PATH_MAX];
-
-    if (home == NULL || home[0] == '\0') {
-        entry = getpwuid(geteuid());
-        home = entry != NULL ? entry->pw_dir : "";
-    }
-    snprintf(path, sizeof(path), "%s/.postgresql/root.crt", home);
-    return set_default(info, CONN_SSLROOTCERT, path, error);
-}
-
-static bool read_number(const struct conninfo *info, enum conn_param param, long min, long max,
-                        long *number, struct error *error)
-{
-    const char *text = conninfo_text(info, param);
-    char *end;
-
-    *number = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || *number < min || *number > max) {
-        return error_set(error, ERROR_PERMANENT, "invalid %s \"%s\": not a whole number%s",
-                         params[param].keyword, text, param == CONN_PORT ? " from 1 to 65535" : "");
-    }
-    return true;
-}
-
-static bool read_sslmode(struct conninfo *info, struct error *error)
-{
-    const char *text = conninfo_text(info, CONN_SSLMODE);
-
-    for (size_t i = 0; i < sizeof(sslmodes) / sizeof(sslmodes[0]); i++) {
-        if (strcmp(text, sslmodes[i]) == 0) {
-            info->sslmode = (enum sslmode)i;
-            return true;
-        }
-    }
-    error_set(error, ERROR_PERMANENT, "invalid sslmode \"%s\"", text);
-    error_hint(error, "It is one of disable, allow, prefer, require, verify-ca and verify-full.");
-    return false;
-}
-
-bool conninfo_finish(struct conninfo *info, struct error *error)
-{
-    long number;
-
-    if (!set_default(info, CONN_HOST, DEFAULT_SOCKET_DIR, error) ||
-        !set_default(info, CONN_PORT, "5432", error) || !default_user(info, error) ||
-        !set_default(info, CONN_DBNAME, conninfo_text(info, CONN_USER), error) ||
-        !set_default(info, CONN_APPLICATION_NAME, "pgnudge", error) ||
-        !set_default(info, CONN_SSLMODE, "prefer", error) || !default_rootcert(info, error) ||
-        !read_sslmode(info, error) || !read_number(info, CONN_PORT, 1, 65535, &number, error)) {
-        return false;
-    }
-    if (info->value[CONN_CONNECT_TIMEOUT] != NULL) {
-        if (!read_number(info, CONN_CONNECT_TIMEOUT, INT_MIN, INT_MAX, &number, error)) {
-            return false;
-        }
-        info->connect_timeout_us = number > 0 ? number * CLOCK_S : CLOCK_NEVER;
-    }
-    return true;
+    return conninfo_text(info, CONN_HOSTADDR)[0] == '\0' && (first == '/' || first == '@');
 }
 
 void conninfo_free(struct conninfo *info)
@@ -202,4 +163,190 @@ void conninfo_free(struct conninfo *info)
     for (int i = 0; i < CONN_PARAMS; i++) {
         unset(info, (enum conn_param)i);
     }
+}
+
+/* --- where values come from --- */
+
+static bool take_item(void *context, const struct connstring_item *item, struct error *error)
+{
+    enum conn_param param = conninfo_param(item->keyword);
+
+    if (param < CONN_PARAMS) {
+        return conninfo_set(context, param, item->value, error);
+    }
+    if (item->quotable) {
+        return error_set(error, ERROR_PERMANENT,
+                         "invalid connection string: unknown parameter \"%s\" at position %zu",
+                         item->keyword, item->position);
+    }
+    return error_set(error, ERROR_PERMANENT,
+                     "invalid connection string: unknown parameter at position %zu",
+                     item->position);
+}
+
+bool conninfo_set_string(struct conninfo *info, const char *text, struct error *error)
+{
+    return connstring_parse(text, take_item, info, error);
+}
+
+bool conninfo_set_dbname(struct conninfo *info, const char *text, struct error *error)
+{
+    return connstring_recognize(text) ? conninfo_set_string(info, text, error)
+                                      : conninfo_set(info, CONN_DBNAME, text, error);
+}
+
+static bool fill_one(struct conninfo *info, const struct conninfo *other, enum conn_param param,
+                     struct error *error)
+{
+    if (info->value[param] != NULL || other->value[param] == NULL) {
+        return true;
+    }
+    if (param == CONN_CONNECT_TIMEOUT) {
+        info->connect_timeout_us = other->connect_timeout_us;
+    }
+    return conninfo_set(info, param, other->value[param], error);
+}
+
+bool conninfo_fill(struct conninfo *info, const struct conninfo *other, struct error *error)
+{
+    for (int i = 0; i < CONN_PARAMS; i++) {
+        if (!fill_one(info, other, (enum conn_param)i, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The parameter's text, else its variable's, else "". */
+static const char *given_or_variable(const struct conninfo *info, enum conn_param param)
+{
+    const char *text = conninfo_text(info, param);
+    const char *variable = getenv(params[param].variable);
+
+    return text[0] == '\0' && variable != NULL ? variable : text;
+}
+
+/* In a service file the first of several lines with one keyword counts. */
+static bool take_service_line(void *context, const char *keyword, const char *value,
+                              struct error *error)
+{
+    struct conninfo *service = context;
+    enum conn_param param = conninfo_param(keyword);
+
+    if (param == CONN_PARAMS) {
+        return error_set(error, ERROR_PERMANENT, "unknown connection parameter");
+    }
+    return service->value[param] != NULL || conninfo_set(service, param, value, error);
+}
+
+static enum servicefile read_service(const char *name, const char *path, bool must_exist,
+                                     struct conninfo *service, struct error *error)
+{
+    if (!must_exist && access(path, F_OK) != 0) {
+        return SERVICEFILE_NOT_FOUND;
+    }
+    return servicefile_read(path, name, take_service_line, service, error);
+}
+
+/* The user's file, or the one that is named instead of it, and then the system's. */
+static enum servicefile find_service(const char *name, const char *named_path,
+                                     struct conninfo *service, struct error *error)
+{
+    const char *sysconf = getenv("PGSYSCONFDIR");
+    enum servicefile found = SERVICEFILE_NOT_FOUND;
+    char path[PATH_MAX];
+
+    if (named_path[0] != '\0') {
+        found = read_service(name, named_path, true, service, error);
+    } else if (home_path(".pg_service.conf", path, sizeof(path))) {
+        found = read_service(name, path, false, service, error);
+    }
+    if (found == SERVICEFILE_NOT_FOUND) {
+        snprintf(path, sizeof(path), "%s/pg_service.conf",
+                 sysconf != NULL ? sysconf : DEFAULT_SYSCONF_DIR);
+        found = read_service(name, path, false, service, error);
+    }
+    if (found == SERVICEFILE_NOT_FOUND) {
+        error_set(error, ERROR_PERMANENT, "definition of service \"%s\" not found", name);
+    }
+    return found;
+}
+
+bool conninfo_from_service(struct conninfo *info, struct error *error)
+{
+    const char *name = given_or_variable(info, CONN_SERVICE);
+    const char *path = given_or_variable(info, CONN_SERVICEFILE);
+    struct conninfo service;
+    bool ok;
+
+    if (name[0] == '\0') {
+        return true;
+    }
+    conninfo_init(&service);
+    ok = find_service(name, path, &service, error) == SERVICEFILE_FOUND &&
+         conninfo_fill(info, &service, error);
+    conninfo_free(&service);
+    return ok;
+}
+
+static bool set_from_variable(struct conninfo *info, enum conn_param param, struct error *error)
+{
+    const char *value = params[param].variable != NULL ? getenv(params[param].variable) : NULL;
+
+    return value == NULL || value[0] == '\0' || info->value[param] != NULL ||
+           conninfo_set(info, param, value, error);
+}
+
+bool conninfo_from_environment(struct conninfo *info, struct error *error)
+{
+    const char *requiressl = getenv("PGREQUIRESSL"); /* what PGSSLMODE was before libpq 8 */
+    char *password = getenv(params[CONN_PASSWORD].variable);
+
+    for (int i = 0; i < CONN_PARAMS; i++) {
+        if (!set_from_variable(info, (enum conn_param)i, error)) {
+            return false;
+        }
+    }
+    if (password != NULL) {
+        OPENSSL_cleanse(password, strlen(password)); /* /proc/PID/environ shows this memory */
+        unsetenv(params[CONN_PASSWORD].variable);
+    }
+    return requiressl == NULL || requiressl[0] != '1' || info->value[CONN_SSLMODE] != NULL ||
+           conninfo_set(info, CONN_SSLMODE, "require", error);
+}
+
+bool conninfo_complete(struct conninfo *info, struct error *error)
+{
+    return conninfo_from_service(info, error) && conninfo_from_environment(info, error) &&
+           conninfo_finish(info, error);
+}
+
+/* Where it is, is said by the string, its service or the variables, never by `base`. */
+static bool fill_from_base(struct conninfo *out, const struct conninfo *base, struct error *error)
+{
+    static const enum conn_param own[] = {CONN_HOST, CONN_HOSTADDR, CONN_PORT};
+    const size_t count = sizeof(own) / sizeof(own[0]);
+
+    if (out->value[CONN_SERVICE] != NULL && !conninfo_from_service(out, error)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!set_from_variable(out, own[i], error) ||
+            (out->value[own[i]] == NULL && !conninfo_set(out, own[i], "", error))) {
+            return false;
+        }
+    }
+    return conninfo_fill(out, base, error);
+}
+
+bool conninfo_derive(struct conninfo *out, const struct conninfo *base, const char *text,
+                     struct error *error)
+{
+    conninfo_init(out);
+    if (conninfo_set_dbname(out, text, error) && fill_from_base(out, base, error) &&
+        conninfo_finish(out, error)) {
+        return true;
+    }
+    conninfo_free(out);
+    return false;
 }

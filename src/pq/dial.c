@@ -29,7 +29,7 @@ struct dial *dial_start(const struct address *address, const struct conninfo *in
     }
     dial->info = info;
     dial->encryption = encryption;
-    dial->transport = transport_open(address, error);
+    dial->transport = transport_open(address, info, error);
     if (dial->transport == NULL) {
         dial_free(dial);
         return NULL;

@@ -9,6 +9,7 @@
 #include "pq/cursor.h"
 #include "pq/dial.h"
 #include "pq/message.h"
+#include "pq/passfile.h"
 #include "pq/servererror.h"
 
 #define PROTOCOL_3_0 (3 << 16)
@@ -25,6 +26,8 @@ struct login {
     bool second_try;            /* allow's and prefer's other way, same address */
     struct error first_try;     /* why the first way failed */
     int64_t deadline_us;        /* for this address */
+    char *password;             /* what the password file says, until it has been used; or NULL */
+    struct error no_password;   /* why the password file says nothing, if it isn't just absent */
     struct dial *dial;          /* while DIALING */
     struct conn *conn;          /* from then on */
     struct auth *auth;          /* while AUTHENTICATING */
@@ -149,6 +152,9 @@ struct login *login_start(const struct conninfo *info, bool replication, int64_t
     }
     login->info = info;
     login->replication = replication;
+    if (conninfo_text(info, CONN_PASSWORD)[0] == '\0') { /* anew each time: it may have changed */
+        login->password = passfile_lookup(info, &login->no_password);
+    }
     if (!address_resolve(info, &login->addresses, error) ||
         (!start_address(login, 0, now_us, error) &&
          next_attempt(login, now_us, error) == STEP_FAILED)) {
@@ -174,6 +180,10 @@ static void send_startup(struct login *login)
     }
     message_string(out, "application_name");
     message_string(out, conninfo_text(login->info, CONN_APPLICATION_NAME));
+    if (conninfo_text(login->info, CONN_OPTIONS)[0] != '\0') {
+        message_string(out, "options");
+        message_string(out, conninfo_text(login->info, CONN_OPTIONS));
+    }
     /* All text as the database has it: a conversion that fails would end the stream. */
     message_string(out, "client_encoding");
     message_string(out, "SQL_ASCII");
@@ -185,7 +195,10 @@ static void send_startup(struct login *login)
 static enum step step_dialing(struct login *login, struct error *error)
 {
     const struct address *address = &login->addresses.at[login->at];
-    struct auth_setup setup = {.info = login->info, .unix_socket = address_is_unix(address)};
+    struct auth_setup setup = {.info = login->info,
+                               .password = login->password,
+                               .no_password = login->no_password.message,
+                               .unix_socket = address_is_unix(address)};
     enum io io = dial_step(login->dial, error);
 
     if (io != IO_DONE) {
@@ -238,11 +251,28 @@ static bool take_auth(struct login *login, struct slice body, struct error *erro
     return false;
 }
 
+static void forget_password(struct login *login)
+{
+    passfile_free(login->password);
+    login->password = NULL;
+}
+
 static void settled(struct login *login)
 {
     buffer_free(conn_out(login->conn)); /* it held a password, perhaps */
+    forget_password(login);
     conn_trust(login->conn);
     login->state = LOGIN_DONE;
+}
+
+static void read_error(const struct login *login, struct slice body, struct error *error)
+{
+    server_error_read(body, error);
+    if (login->password != NULL && strcmp(error->sqlstate, "28P01") == 0 &&
+        error->detail[0] == '\0') {
+        error_detail(error, "The password came from file \"%s\".",
+                     conninfo_text(login->info, CONN_PASSFILE));
+    }
 }
 
 /* Takes one message. False: the login failed. */
@@ -254,7 +284,7 @@ static bool take_frame(struct login *login, const struct frame *frame, struct er
     if (frame->kind == FRAME_BEGIN) {
         switch (frame->type) {
         case 'E':
-            server_error_read(frame->body, error);
+            read_error(login, frame->body, error);
             return false;
         case 'N': /* NoticeResponse */
         case 'v': /* NegotiateProtocolVersion: 3.0 without options is what it speaks */
@@ -356,6 +386,7 @@ void login_free(struct login *login)
 {
     if (login != NULL) {
         close_attempt(login);
+        forget_password(login);
         free(login);
     }
 }

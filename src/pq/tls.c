@@ -31,12 +31,31 @@ static const char *reason(void)
     return text != NULL ? text : "no reason given";
 }
 
+/* libpq's protocol versions, to OpenSSL's. */
+static int openssl_version(enum tls_bound bound)
+{
+    static const int version[] = {
+        [TLS_UNBOUND] = 0,          [TLS_1_0] = TLS1_VERSION,   [TLS_1_1] = TLS1_1_VERSION,
+        [TLS_1_2] = TLS1_2_VERSION, [TLS_1_3] = TLS1_3_VERSION,
+    };
+
+    return version[bound];
+}
+
 /* Loads what certificates are verified against; true with none where the mode allows that. */
 static bool load_roots(struct tls *tls, struct error *error)
 {
     const char *path = conninfo_text(tls->info, CONN_SSLROOTCERT);
     bool must_verify = tls->info->sslmode >= SSLMODE_VERIFY_CA;
 
+    if (strcmp(path, "system") == 0) {
+        if (SSL_CTX_set_default_verify_paths(tls->ctx) != 1) {
+            return error_set(error, ERROR_PERMANENT,
+                             "could not load the system's root certificates: %s", reason());
+        }
+        SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, NULL);
+        return true;
+    }
     if (access(path, F_OK) != 0 && errno != EACCES) {
         if (!must_verify) {
             return true; /* as libpq: no roots, no verification */
@@ -66,7 +85,9 @@ static bool configure(struct tls *tls, int fd, struct error *error)
     const char *host = conninfo_text(tls->info, CONN_HOST);
 
     tls->ctx = SSL_CTX_new(TLS_client_method());
-    if (tls->ctx == NULL || SSL_CTX_set_min_proto_version(tls->ctx, TLS1_2_VERSION) != 1) {
+    if (tls->ctx == NULL ||
+        SSL_CTX_set_min_proto_version(tls->ctx, openssl_version(tls->info->tls_min)) != 1 ||
+        SSL_CTX_set_max_proto_version(tls->ctx, openssl_version(tls->info->tls_max)) != 1) {
         return error_set(error, ERROR_FATAL, "could not set up TLS: %s", reason());
     }
     SSL_CTX_set_options(tls->ctx, SSL_OP_NO_RENEGOTIATION);
@@ -79,7 +100,8 @@ static bool configure(struct tls *tls, int fd, struct error *error)
         return error_set(error, ERROR_FATAL, "could not set up TLS: %s", reason());
     }
     /* SNI names hosts only (RFC 6066, 3). */
-    if (!is_ip_address(host) && SSL_set_tlsext_host_name(tls->ssl, host) != 1) {
+    if (tls->info->sni && host[0] != '\0' && !is_ip_address(host) &&
+        SSL_set_tlsext_host_name(tls->ssl, host) != 1) {
         return error_set(error, ERROR_FATAL, "could not set up TLS: %s", reason());
     }
     return true;
@@ -154,6 +176,11 @@ static enum io verify_host(struct tls *tls, struct error *error)
 
     if (tls->info->sslmode != SSLMODE_VERIFY_FULL) {
         return IO_DONE;
+    }
+    if (conninfo_text(tls->info, CONN_HOST)[0] == '\0') {
+        error_set(error, ERROR_PERMANENT, "sslmode verify-full needs a host name to verify");
+        error_hint(error, "Give host besides hostaddr.");
+        return IO_ERROR;
     }
     if (cert != NULL && host_matches(tls, cert)) {
         return IO_DONE;

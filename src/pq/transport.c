@@ -14,16 +14,45 @@ struct transport {
     struct tls *tls;
 };
 
-static void set_tcp_options(int fd)
+/* Values of 0 and less leave the system's default, as in libpq. */
+static bool set_tcp_option(int fd, int option, int value, enum conn_param param,
+                           struct error *error)
+{
+    if (value <= 0 || setsockopt(fd, IPPROTO_TCP, option, &value, sizeof(value)) == 0) {
+        return true;
+    }
+    return error_set(error, ERROR_PERMANENT, "could not set %s to %d: %s", conninfo_keyword(param),
+                     value, strerror(errno));
+}
+
+/* Where a system has no such option, it is ignored, as by libpq. */
+static bool set_tcp_options(int fd, const struct conninfo *info, struct error *error)
 {
     int on = 1;
 
-    /* libpq's: status updates are small and must not wait; a silent peer is probed. */
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* status updates must not wait */
+#ifdef TCP_USER_TIMEOUT
+    if (!set_tcp_option(fd, TCP_USER_TIMEOUT, info->tcp_user_timeout, CONN_TCP_USER_TIMEOUT,
+                        error)) {
+        return false;
+    }
+#endif
+    if (!info->keepalives) {
+        return true;
+    }
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+#ifdef TCP_KEEPIDLE
+    return set_tcp_option(fd, TCP_KEEPIDLE, info->keepalives_idle, CONN_KEEPALIVES_IDLE, error) &&
+           set_tcp_option(fd, TCP_KEEPINTVL, info->keepalives_interval, CONN_KEEPALIVES_INTERVAL,
+                          error) &&
+           set_tcp_option(fd, TCP_KEEPCNT, info->keepalives_count, CONN_KEEPALIVES_COUNT, error);
+#else
+    return true;
+#endif
 }
 
-static bool start(int fd, const struct address *address, struct error *error)
+static bool start(int fd, const struct address *address, const struct conninfo *info,
+                  struct error *error)
 {
     int flags = fcntl(fd, F_GETFL);
 
@@ -31,8 +60,8 @@ static bool start(int fd, const struct address *address, struct error *error)
         fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
         return error_set(error, ERROR_FATAL, "could not set up a socket: %s", strerror(errno));
     }
-    if (!address_is_unix(address)) {
-        set_tcp_options(fd);
+    if (!address_is_unix(address) && !set_tcp_options(fd, info, error)) {
+        return false;
     }
     if (connect(fd, (const struct sockaddr *)&address->storage, address->len) != 0 &&
         errno != EINPROGRESS && errno != EINTR) {
@@ -41,7 +70,8 @@ static bool start(int fd, const struct address *address, struct error *error)
     return true;
 }
 
-struct transport *transport_open(const struct address *address, struct error *error)
+struct transport *transport_open(const struct address *address, const struct conninfo *info,
+                                 struct error *error)
 {
     struct transport *transport = calloc(1, sizeof(*transport));
 
@@ -52,7 +82,7 @@ struct transport *transport_open(const struct address *address, struct error *er
     transport->fd = socket(address->storage.ss_family, SOCK_STREAM, 0);
     if (transport->fd < 0) {
         error_set(error, ERROR_TRANSIENT, "could not create socket: %s", strerror(errno));
-    } else if (start(transport->fd, address, error)) {
+    } else if (start(transport->fd, address, info, error)) {
         return transport;
     }
     transport_close(transport);

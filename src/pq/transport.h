@@ -16,8 +16,9 @@
 
 struct transport;
 
-/* Begins to connect. NULL: `error` (ERROR_TRANSIENT or ERROR_FATAL) says why. */
-struct transport *transport_open(const struct address *address, struct error *error);
+/* Begins to connect, with the keepalives that `info` asks for. NULL: `error` says why. */
+struct transport *transport_open(const struct address *address, const struct conninfo *info,
+                                 struct error *error);
 
 /* Goes on with it, when the socket is writable. IO_DONE: connected. */
 enum io transport_connect(struct transport *transport, struct error *error);
