@@ -36,10 +36,11 @@ block() {
     cat "block.$1"
 }
 
-# recipe NAME: run it in the background, as $pid, with what it prints in $out, until it listens.
+# recipe NAME [SED-SCRIPT]: run it in the background, as $pid, with what it prints in $out, until it
+# listens.
 recipe() {
     out=$BATS_TEST_TMPDIR/recipe.out err=$BATS_TEST_TMPDIR/recipe.err
-    block "$1" >recipe
+    block "$1" | sed "${2:-}" >recipe
     env --default-signal bash recipe >"$out" 2>"$err" 3>&- &
     pid=$!
     pids+=("$pid")
@@ -53,9 +54,19 @@ end_recipe() {
     wait_for no_slot
 }
 
+# without_times FILE: lines without what differs each time.
+without_times() {
+    sed -E 's/("first_seen":)[0-9.]+/\1T/; s|("lsn":")[0-9A-F]+/[0-9A-F]+|\1L|' "$1"
+}
+
 # printed TEXT: exactly that, so far.
 printed() {
     [[ $(<"$out") == "$1" ]]
+}
+
+# replayed LSN: what README.md's block says of it on the replica.
+replayed() {
+    block lsn | sed "s|0/[0-9A-F]*|$1|" | server_sql "$standby"
 }
 
 # cached TEXT: what "ls" shows.
@@ -109,8 +120,7 @@ EOF
     timeout -s KILL 60 bash pauses >tour.out 2>tour.err 3>&-
     cat tour.out tour.err
     [[ ! -s tour.err ]]
-    diff <(sed -E 's/("first_seen":)[0-9.]+/\1T/' expected) \
-        <(sed -E 's/("first_seen":)[0-9.]+/\1T/' tour.out)
+    diff <(without_times expected) <(without_times tour.out)
 }
 
 @test "a server that is set up as README.md says" {
@@ -191,6 +201,52 @@ EOF
     [[ $output == *'"sales" does not exist'* ]]
 }
 
+@test "recipe: after a migration" {
+    listen
+    block migration | sql >/dev/null
+    wait_for saw 'reasons == ["connected", "requested"]'
+    totals '{}'
+    # … and it takes no privilege.
+    sql 'SET ROLE pg_monitor' "SELECT pg_logical_emit_message(true, 'pgnudge', '')" >/dev/null
+    wait_for saw 'reasons == ["connected", "requested", "requested"]'
+    stop
+}
+
+@test "recipe: nudging by name" {
+    sql 'CREATE MATERIALIZED VIEW sales AS SELECT count(*) FROM orders' \
+        'INSERT INTO orders (n) VALUES (1)'
+    listen --tables public.sales,public.marker
+    sql 'REFRESH MATERIALIZED VIEW sales'
+    totals '{}'
+    block refresh | sql >/dev/null
+    is_true 'count = 1 FROM sales'
+    totals '{"public.sales": 1}'
+    stop
+}
+
+@test "recipe: reading from a replica" {
+    local at clock clock_pid lsn
+    allow_standbys
+    start_standby
+    at="host=$standby port=$(server_port "$standby")"
+    listen # when this one has printed, the recipe's would have too
+    clock=$out clock_pid=$pid
+    recipe replica "s|--visible-on host=replica\.example|--visible-on '$at'|
+        s|-h replica\.example|-d '$at'|"
+    wait_for printed 0
+    server_sql "$standby" 'SELECT pg_wal_replay_pause()'
+    sql 'INSERT INTO orders (n) VALUES (1)'
+    out=$clock wait_for saw 'count("public.orders") == 1'
+    lsn=$(tail -n 1 "$clock" | jq -r .lsn)
+    printed 0
+    [[ $(replayed "$lsn") == f ]]
+    server_sql "$standby" 'SELECT pg_wal_replay_resume()'
+    wait_for printed $'0\n1'
+    [[ $(replayed "$lsn") == t ]]
+    kill "$clock_pid"
+    end_recipe
+}
+
 @test "recipe: waiting once" {
     recipe once
     all_read
@@ -232,10 +288,10 @@ EOF
 
 @test "reasons and statuses are in README.md and the manual page" {
     local words file
-    mapfile -t words < <(sed -nE 's/.*\[RESYNC_.*= "([a-z]+)",/\1/p' "$repo/src/feed/window.c"
+    mapfile -t words < <(sed -nE 's/.*\[RESYNC_.*= "([a-z]+)",/\1/p' "$repo/src/feed/item.c"
         sed -nE 's/^ *FEED_[A-Z]+ = ([0-9]+),?$/\1/p' "$repo/src/feed/feed.h")
     echo "${words[*]}"
-    ((${#words[@]} >= 9))
+    ((${#words[@]} >= 10))
     for file in "$readme" "$page"; do
         missing_from "$file" "${words[@]}"
     done
@@ -275,7 +331,7 @@ EOF
     local lines
     mapfile -t lines < <(mandoc -T ascii -O width=1000 "$page" | sed 's/.\x08//g' |
         sed -n '/^EXAMPLES/,/^SEE ALSO/p' | grep -oE 'pgnudge .*' | sed -E 's/ *(\|.*)?$//')
-    ((${#lines[@]} == 4))
+    ((${#lines[@]} == 6))
     for line in "${lines[@]}"; do
         echo "$line"
         PGPORT=1 run bash -c "$line --no-reconnect"

@@ -59,6 +59,8 @@ setup() {
 
 common_setup() {
     pids=() frozen=() marks=0 pid='' out='' err=''
+    declare -gA inputs=() asked=()
+    sessions=0 writers=() seen='' standby='' standbys=()
     cd "$BATS_TEST_TMPDIR" || return 1
     export HOME=$BATS_TEST_TMPDIR
     [[ -n ${SERVER:-} ]] || return 0
@@ -68,11 +70,19 @@ common_setup() {
 }
 
 teardown() {
+    common_teardown
+}
+
+common_teardown() {
     local file failure=0
     if ((${#frozen[@]})); then kill -CONT "${frozen[@]}" 2>/dev/null || true; fi
     if ((${#pids[@]})); then
         kill -KILL "${pids[@]}" 2>/dev/null || true
         wait "${pids[@]}" 2>/dev/null || true
+    fi
+    if ((${#standbys[@]})); then
+        for standby in "${standbys[@]}"; do server_stop "$standby" immediate || true; done
+        rm -rf "${standbys[@]}"
     fi
     # All that is said is in the style of PostgreSQL's clients; a sanitizer's report isn't.
     for file in "$BATS_TEST_TMPDIR"/*.err; do
@@ -141,14 +151,93 @@ walsender() {
 
 # streaming: for where stdout is not at hand.
 streaming() {
-    is_true "EXISTS (SELECT FROM pg_stat_replication WHERE state = 'streaming')"
+    is_true "EXISTS (SELECT FROM pg_stat_replication
+                     WHERE state = 'streaming' AND application_name NOT LIKE 'standby%')"
 }
 
 # Everything written so far has reached pgnudge, which has said so.
 all_read() {
     local end
     end=$(sql 'SELECT pg_current_wal_flush_lsn()')
-    wait_for is_true "write_lsn >= '$end' FROM pg_stat_replication"
+    wait_for is_true "bool_and(write_lsn >= '$end') FROM pg_stat_replication
+                      WHERE application_name NOT LIKE 'standby%'"
+}
+
+# configure NAME VALUE: for the whole server.
+configure() {
+    sql "ALTER SYSTEM SET $1 = '$2'" 'SELECT pg_reload_conf()' >/dev/null
+    wait_for is_true "current_setting('$1') = '$2'"
+}
+
+# Now the server lets start_standby in.
+allow_standbys() {
+    echo 'local replication postgres trust' >>"$SERVER/data/pg_hba.conf"
+    sql 'SELECT pg_reload_conf()' >/dev/null
+}
+
+# start_standby [CONF-LINE]...: a real one, as $standby; the first is named "standby", the others
+# "standby2" and on.
+start_standby() {
+    local name=standby number=$((${#standbys[@]} + 1))
+    ((number == 1)) || name+=$number
+    standby=$SERVER-$name
+    standbys+=("$standby")
+    mkdir "$standby"
+    ((EUID)) || chown "$SERVER_USER" "$standby"
+    _server_run pg_basebackup -D "$standby/data" -R -c fast --no-sync -h "$SERVER" -p "$PGPORT" \
+        -U postgres -d dbname=postgres
+    printf '%s\n' "unix_socket_directories = '$standby'" "cluster_name = '$name'" \
+        'wal_receiver_status_interval = 1s' "$@" >>"$standby/data/postgresql.conf"
+    server_start "$standby"
+    wait_for is_true "state = 'streaming' FROM pg_stat_replication WHERE application_name = '$name'"
+}
+
+# --- sessions ---
+
+# session NAME
+session() {
+    local fd fifo=$1.$((++sessions))
+    mkfifo "$fifo"
+    "$SERVER_BIN/psql" -XAtq -h "$SERVER" -p "$PGPORT" -U postgres "$PGDATABASE" \
+        <"$fifo" >"$1.said" 2>&1 3>&- &
+    pids+=("$!")
+    exec {fd}>"$fifo"
+    inputs[$1]=$fd asked[$1]=0
+}
+
+# tell NAME SQL: doesn't wait for an answer.
+tell() {
+    printf '%s;\n\\echo answer %d\n' "$2" $((++asked[$1])) >&"${inputs[$1]}"
+}
+
+answered() {
+    grep -qx "answer ${asked[$1]}" "$1.said"
+}
+
+# ask NAME SQL
+ask() {
+    tell "$@"
+    wait_for answered "$1"
+}
+
+# xid NAME: of the transaction that the session is in.
+xid() {
+    ask "$1" "SELECT 'xid ' || pg_current_xact_id()::xid"
+    sed -n 's/^xid //p' "$1.said" | tail -n 1
+}
+
+# write SQL: again and again, until no_writers.
+write() {
+    yes "$1" 3>&- | "$SERVER_BIN/psql" -XAtq -h "$SERVER" -p "$PGPORT" -U postgres "$PGDATABASE" \
+        >/dev/null 2>&1 3>&- &
+    pids+=("$!")
+    writers+=("$!")
+}
+
+no_writers() {
+    kill -KILL "${writers[@]}"
+    wait "${writers[@]}" 2>/dev/null || true
+    writers=()
 }
 
 # --- pgnudge ---
@@ -206,6 +295,54 @@ totals() {
         .[$e.payload] += $e.count)' "$out")
     echo "got $got, expected $1"
     [[ $got == "$(jq -cS . <<<"$1")" ]]
+}
+
+lines() {
+    wc -l <"$out"
+}
+
+# --- readers that look ---
+
+# follow [OPTION]...: launch; who reads the lines looks at the tables at once, on $SERVER or, with
+# "at=DIR follow", there. For each line of $out, $seen has the number of rows of orders, items and
+# customers.
+follow() {
+    local fifo=follow.${#pids[@]}
+    mkfifo "$fifo"
+    seen=$BATS_TEST_TMPDIR/$fifo.seen
+    : >"$seen"
+    to=$fifo launch "$@"
+    follower "$fifo" 3>&- &
+}
+
+follower() {
+    local line rows at=${at:-$SERVER}
+    coproc LOOK {
+        "$SERVER_BIN/psql" -XAtq -h "$at" -p "$(server_port "$at")" -U postgres "$PGDATABASE" 2>&1
+    }
+    while IFS= read -r line; do
+        echo 'SELECT json_build_array((SELECT count(*) FROM orders), (SELECT count(*) FROM items),
+                  (SELECT count(*) FROM customers));' >&"${LOOK[1]}"
+        IFS= read -r rows <&"${LOOK[0]}"
+        printf '%s\n' "$rows" >>"$seen"
+        printf '%s\n' "$line" >>"$out"
+    done <"$1"
+}
+
+# At each line the tables, empty at the connect, had all rows that had been counted by then.
+none_too_early() {
+    jq -es --slurpfile seen "$seen" '
+        def rows(t): [.events[]? | select(.table == t) | .count] | add // 0;
+        [foreach .[] as $item ([0, 0, 0]; [.[0] + ($item | rows("orders")),
+            .[1] + ($item | rows("items")), .[2] + ($item | rows("customers"))])] as $told
+        | [range(length) | select($told[.] as $t | $seen[.] as $s | any(range(3); $t[.] > $s[.]))]
+        | if . == [] then true else ("too early: \(.[0:10])" | halt_error(1)) end' "$out"
+}
+
+# Just what is there has been counted.
+exact() {
+    saw "shop == $(sql 'SELECT json_build_array((SELECT count(*) FROM orders),
+        (SELECT count(*) FROM items), (SELECT count(*) FROM customers))')"
 }
 
 ended() {

@@ -17,6 +17,13 @@ unblock() {
     sql "ROLLBACK PREPARED 'blocker'"
 }
 
+teardown() {
+    sql 'REVOKE pg_read_all_stats FROM pgnudge' 'ALTER ROLE pgnudge RESET ALL'
+    sql 'SELECT gid FROM pg_prepared_xacts' |
+        while IFS= read -r gid; do sql "ROLLBACK PREPARED '$gid'" </dev/null || true; done
+    common_teardown
+}
+
 @test "it waits as long as it takes, which is no dead link, and then listens" {
     local old
     block --liveness-timeout 500ms --status-interval 100ms
@@ -89,4 +96,116 @@ unblock() {
     unblock
     wait_for saw 'reasons == ["connected"]'
     stop
+}
+
+# --- what it waits for ---
+
+# named REGEX: so, once, and nothing else.
+named() {
+    wait_for said "warning: the replication slot waits for $1"
+    [[ $(grep -c 'the replication slot waits' "$err") == 1 ]]
+}
+
+prepared_is_named() {
+    block "$@"
+    named 'the prepared transaction [0-9]+, "blocker"$'
+    said 'hint: .*ROLLBACK PREPARED'
+    unblock
+    wait_for saw 'reasons == ["connected"]'
+    stop
+}
+
+@test "a prepared transaction that it waits for is named by its gid" {
+    prepared_is_named
+    prepared_is_named --no-gate
+}
+
+# opens DATABASE: a transaction there that holds an xid, of process $blocker.
+opens() {
+    PGDATABASE=$1 session open
+    ask open 'BEGIN; SELECT pg_current_xact_id()'
+    blocker=$(sql "SELECT pid FROM pg_stat_activity
+                   WHERE state = 'idle in transaction' AND datname = '$1'")
+}
+
+@test "an open transaction is named by its process and user" {
+    opens "$PGDATABASE"
+    launch
+    named "transaction $(xid open) of process $blocker, user \"postgres\"$"
+    ask open COMMIT
+    wait_for saw 'reasons == ["connected"]'
+}
+
+@test "… and by its age, where that may be seen" {
+    sql 'GRANT pg_read_all_stats TO pgnudge'
+    opens "$PGDATABASE"
+    launch
+    named "transaction [0-9]+ of process $blocker, user \"postgres\", open for [1-9][0-9]* s$"
+    ask open COMMIT
+    wait_for saw 'reasons == ["connected"]'
+}
+
+@test "one in another database is named too" {
+    opens postgres
+    launch
+    named "transaction [0-9]+ of process $blocker, user \"postgres\"$"
+    ask open ROLLBACK
+    wait_for saw 'reasons == ["connected"]'
+}
+
+@test "a wait of less than 1 s is nothing to speak of" {
+    local began=$EPOCHREALTIME
+    opens "$PGDATABASE"
+    launch
+    wait_for is_true 'EXISTS (SELECT FROM pg_replication_slots)'
+    ask open ROLLBACK
+    wait_for saw 'reasons == ["connected"]'
+    ((${EPOCHREALTIME/./} - ${began/./} < 1000000)) || skip 'this machine is too slow for it'
+    [[ ! -s $err ]]
+}
+
+# --- --slot-timeout ---
+
+@test "--slot-timeout frees the slot, and tries again" {
+    block --slot-timeout 500ms --backoff 3s,3s
+    wait_for said 'warning: no replication slot within 0.5 s \(--slot-timeout\)'
+    no_slot
+    is_true "count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'walsender'"
+    wait_for is_true 'EXISTS (SELECT FROM pg_replication_slots)' # again
+    wait_for no_slot
+    unblock
+    wait_for saw 'reasons == ["connected"]'
+    sql 'INSERT INTO orders (n) VALUES (1)'
+    totals '{"public.orders": 1}'
+}
+
+@test "--slot-timeout ends it under --no-reconnect" {
+    block --slot-timeout 500ms --no-reconnect
+    ends_with 1
+    said 'error: no replication slot within 0.5 s'
+    no_slot
+    unblock
+}
+
+@test "stopped between two tries, or in a later one, it leaves no slot" {
+    block --slot-timeout 300ms --backoff 60s,60s
+    wait_for said 'no replication slot within'
+    stop TERM 0
+    launch --slot-timeout 300ms --backoff 60s,60s
+    wait_for said 'no replication slot within'
+    stop KILL 137
+    launch --slot-timeout 3s --backoff 10ms,10ms
+    wait_for said 'no replication slot within'
+    wait_for is_true 'EXISTS (SELECT FROM pg_replication_slots)'
+    stop TERM 0
+    unblock
+}
+
+@test "--slot-timeout is for making the slot alone: a stream goes on" {
+    listen --slot-timeout 300ms -v
+    wait_for is_true "now() - backend_start > interval '1 s' FROM pg_stat_activity
+                      WHERE pid = $(walsender)"
+    sql 'INSERT INTO orders (n) VALUES (1)'
+    totals '{"public.orders": 1}'
+    saw 'reasons == ["connected"]'
 }

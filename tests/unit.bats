@@ -24,22 +24,31 @@ unit() {
 @test "authentication" { unit auth; }
 @test "backoff" { unit backoff; }
 @test "buffer" { unit buffer; }
+@test "the catalog" { unit catalog; }
 @test "connection parameters" { unit conninfo; }
 @test "connection strings" { unit connstring; }
 @test "connection parameters, from where they come" { unit connlayers; }
 @test "decoders" { unit decode; }
 @test "durations" { unit duration; }
+@test "encodings" { unit encoding; }
 @test "errors" { unit error; }
 @test "framing" { unit frame; }
 @test "hash table" { unit hashmap; }
 @test "items" { unit item; }
+@test "LSNs" { unit lsn; }
 @test "names" { unit names; }
+@test "nearest names" { unit nearest; }
+@test "when to ask" { unit pace; }
 @test "patterns" { unit pattern; }
 @test "SCRAM" { unit scram; }
+@test "what is settled" { unit settling; }
 @test "TCP options, TLS to a server" { unit transport; }
 @test "text" { unit text; }
+@test "what stands above what" { unit tree; }
 @test "messages of the stream" { unit walmessage; }
+@test "vigil" { unit vigil; }
 @test "window" { unit window; }
+@test "xids" { unit xids; }
 
 @test "every program has a test here" {
     diff <(sed -nE 's/^@test .* \{ unit ([a-z0-9_]+); \}$/\1/p' "$BATS_TEST_FILENAME" | sort) \

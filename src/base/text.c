@@ -26,6 +26,20 @@ bool slice_ends(struct slice s, const char *suffix)
     return s.len >= len && memcmp(s.data + s.len - len, suffix, len) == 0;
 }
 
+bool slice_number(struct slice s, uint64_t *number)
+{
+    *number = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned digit = (unsigned)(unsigned char)s.data[i] - '0';
+
+        if (digit > 9 || *number > (UINT64_MAX - digit) / 10) {
+            return false;
+        }
+        *number = *number * 10 + digit;
+    }
+    return s.len > 0;
+}
+
 size_t utf8_sequence(struct slice s)
 {
     const unsigned char *p = (const unsigned char *)s.data;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buffer.h"
 
@@ -17,6 +18,9 @@ struct slice slice_of(const char *text);
 bool slice_equal(struct slice a, struct slice b);
 bool slice_starts(struct slice s, const char *prefix);
 bool slice_ends(struct slice s, const char *suffix);
+
+/* Reads a whole decimal number without sign. False: it is none, or above 2^64 - 1. */
+bool slice_number(struct slice s, uint64_t *number);
 
 /*
  * The length of the valid UTF-8 sequence (RFC 3629: no surrogates, no

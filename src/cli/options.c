@@ -25,6 +25,11 @@ enum {
     OPT_DEBOUNCE,
     OPT_MAX_BATCH_WAIT,
     OPT_FAILSAFE,
+    OPT_NO_GATE,
+    OPT_ALLOW_MISSING,
+    OPT_VISIBLE_ON,
+    OPT_SLOT_TIMEOUT,
+    OPT_PARTITIONS,
     OPT_MAX_PENDING,
     OPT_STATUS_INTERVAL,
     OPT_LIVENESS_TIMEOUT,
@@ -48,6 +53,11 @@ static const struct option long_options[] = {
     {"debounce", required_argument, NULL, OPT_DEBOUNCE},
     {"max-batch-wait", required_argument, NULL, OPT_MAX_BATCH_WAIT},
     {"failsafe", required_argument, NULL, OPT_FAILSAFE},
+    {"allow-missing", no_argument, NULL, OPT_ALLOW_MISSING},
+    {"visible-on", required_argument, NULL, OPT_VISIBLE_ON},
+    {"slot-timeout", required_argument, NULL, OPT_SLOT_TIMEOUT},
+    {"partitions", required_argument, NULL, OPT_PARTITIONS},
+    {"no-gate", no_argument, NULL, OPT_NO_GATE},
     {"max-pending", required_argument, NULL, OPT_MAX_PENDING},
     {"status-interval", required_argument, NULL, OPT_STATUS_INTERVAL},
     {"liveness-timeout", required_argument, NULL, OPT_LIVENESS_TIMEOUT},
@@ -61,6 +71,13 @@ static const struct option long_options[] = {
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
+};
+
+/* What can be judged only when all has been read. */
+struct typed {
+    struct conninfo conninfo; /* by options, which rank below connection strings */
+    char *visible_on[REPLICAS_MAX];
+    size_t replicas;
 };
 
 void options_init(struct feed_config *config)
@@ -78,7 +95,9 @@ void options_init(struct feed_config *config)
         .backoff_min_us = DEFAULT_BACKOFF_MIN_US,
         .backoff_max_us = DEFAULT_BACKOFF_MAX_US,
         .reconnect = true,
+        .gate = true,
         .timeout_us = CLOCK_NEVER,
+        .slot_timeout_us = CLOCK_NEVER,
     };
     conninfo_init(&config->info);
 }
@@ -179,18 +198,18 @@ static bool read_conn_option(struct conninfo *given, enum conn_param param, cons
 }
 
 /* Takes one option that has a value, or a flag. False: `error`. */
-static bool take_option(struct feed_config *config, struct conninfo *given, int option, char *value,
+static bool take_option(struct feed_config *config, struct typed *typed, int option, char *value,
                         struct error *error)
 {
     unsigned long long number;
 
     switch (option) {
     case 'h':
-        return read_conn_option(given, CONN_HOST, value, error);
+        return read_conn_option(&typed->conninfo, CONN_HOST, value, error);
     case 'p':
-        return read_conn_option(given, CONN_PORT, value, error);
+        return read_conn_option(&typed->conninfo, CONN_PORT, value, error);
     case 'U':
-        return read_conn_option(given, CONN_USER, value, error);
+        return read_conn_option(&typed->conninfo, CONN_USER, value, error);
     case 'd':
         return read_dbname(config, value, error);
     case 't':
@@ -218,6 +237,26 @@ static bool take_option(struct feed_config *config, struct conninfo *given, int 
                              error);
     case OPT_FAILSAFE:
         return read_duration("--failsafe", value, ZERO_REFUSED, &config->failsafe_us, error);
+    case OPT_ALLOW_MISSING:
+        config->allow_missing = true;
+        return true;
+    case OPT_VISIBLE_ON:
+        if (typed->replicas == REPLICAS_MAX) {
+            return error_set(error, ERROR_PERMANENT, "--visible-on may be given %d times at most",
+                             REPLICAS_MAX);
+        }
+        typed->visible_on[typed->replicas++] = value;
+        return true;
+    case OPT_SLOT_TIMEOUT:
+        return read_duration("--slot-timeout", value, ZERO_REFUSED, &config->slot_timeout_us,
+                             error);
+    case OPT_PARTITIONS:
+        config->partitions = strcmp(value, "leaf") == 0 ? PARTITIONS_LEAF : PARTITIONS_ROOT;
+        return strcmp(value, "leaf") == 0 || strcmp(value, "root") == 0 ||
+               wrong_value("--partitions", value, "root or leaf", error);
+    case OPT_NO_GATE:
+        config->gate = false;
+        return true;
     case OPT_MAX_PENDING:
         if (!read_number("--max-pending", value, MAX_PENDING_MAX, &number, error)) {
             return false;
@@ -232,9 +271,9 @@ static bool take_option(struct feed_config *config, struct conninfo *given, int 
         config->liveness_given = true;
         return read_duration("--liveness-timeout", value, ZERO_NEVER, &config->liveness_us, error);
     case OPT_CONNECT_TIMEOUT:
-        return read_duration("--connect-timeout", value, ZERO_NEVER, &given->connect_timeout_us,
-                             error) &&
-               conninfo_set(given, CONN_CONNECT_TIMEOUT, "", error);
+        return read_duration("--connect-timeout", value, ZERO_NEVER,
+                             &typed->conninfo.connect_timeout_us, error) &&
+               conninfo_set(&typed->conninfo, CONN_CONNECT_TIMEOUT, "", error);
     case OPT_BACKOFF:
         return read_backoff(config, value, error);
     case OPT_NO_RECONNECT:
@@ -265,8 +304,29 @@ static enum options_action not_taken(int option, char **argv, struct error *erro
     return OPTIONS_WRONG;
 }
 
+/* What --visible-on leaves out is taken from the main connection. */
+static bool derive_replicas(struct feed_config *config, const struct typed *typed,
+                            struct error *error)
+{
+    if (typed->replicas > 0 && !config->gate) {
+        return error_set(error, ERROR_PERMANENT, "--visible-on and --no-gate exclude each other");
+    }
+    for (size_t i = 0; i < typed->replicas; i++) {
+        bool ok =
+            conninfo_derive(&config->visible_on[i], &config->info, typed->visible_on[i], error);
+
+        connstring_hide_secrets(typed->visible_on[i]);
+        if (!ok) {
+            error_prefix(error, "--visible-on");
+            return false;
+        }
+        config->visible_on_count++;
+    }
+    return true;
+}
+
 /* What holds between options, and the defaults that depend on others. */
-static bool finish(struct feed_config *config, const struct conninfo *given, struct error *error)
+static bool finish(struct feed_config *config, const struct typed *typed, struct error *error)
 {
     struct window_limits *window = &config->window;
 
@@ -279,10 +339,11 @@ static bool finish(struct feed_config *config, const struct conninfo *given, str
                          "--liveness-timeout is below --status-interval: the server would be "
                          "given up between two status updates");
     }
-    return conninfo_fill(&config->info, given, error) && conninfo_complete(&config->info, error);
+    return conninfo_fill(&config->info, &typed->conninfo, error) &&
+           conninfo_complete(&config->info, error) && derive_replicas(config, typed, error);
 }
 
-static enum options_action parse(struct feed_config *config, struct conninfo *given, int argc,
+static enum options_action parse(struct feed_config *config, struct typed *typed, int argc,
                                  char **argv, struct error *error)
 {
     int option;
@@ -298,7 +359,7 @@ static enum options_action parse(struct feed_config *config, struct conninfo *gi
         if (option == '?' || option == ':') {
             return not_taken(option, argv, error);
         }
-        if (!take_option(config, given, option, optarg, error)) {
+        if (!take_option(config, typed, option, optarg, error)) {
             return OPTIONS_WRONG;
         }
     }
@@ -309,24 +370,27 @@ static enum options_action parse(struct feed_config *config, struct conninfo *gi
         error_set(error, ERROR_PERMANENT, "too many arguments (the first is \"%s\")", argv[optind]);
         return OPTIONS_WRONG;
     }
-    return finish(config, given, error) ? OPTIONS_RUN : OPTIONS_WRONG;
+    return finish(config, typed, error) ? OPTIONS_RUN : OPTIONS_WRONG;
 }
 
 enum options_action options_parse(struct feed_config *config, int argc, char **argv,
                                   struct error *error)
 {
     enum options_action action;
-    struct conninfo given; /* by options, which rank below connection strings */
+    struct typed typed = {.replicas = 0};
 
-    conninfo_init(&given);
-    action = parse(config, &given, argc, argv, error);
-    conninfo_free(&given);
+    conninfo_init(&typed.conninfo);
+    action = parse(config, &typed, argc, argv, error);
+    conninfo_free(&typed.conninfo);
     return action;
 }
 
 void options_free(struct feed_config *config)
 {
     conninfo_free(&config->info);
+    for (size_t i = 0; i < config->visible_on_count; i++) {
+        conninfo_free(&config->visible_on[i]);
+    }
     pattern_set_free(&config->tables);
     pattern_set_free(&config->exclude);
 }

@@ -7,6 +7,7 @@ static const struct {
     const char *options;
     bool (*next)(struct decoder *decoder, struct change *change);
     bool (*unquote)(struct slice name, struct buffer *schema, struct buffer *table);
+    bool (*content)(struct slice content, struct buffer *out);
 } plugins[] = {
     [PLUGIN_TEST_DECODING] =
         {
@@ -14,6 +15,7 @@ static const struct {
             "\"include-xids\" 'on', \"include-timestamp\" 'off'",
             test_decoding_next,
             test_decoding_name,
+            test_decoding_content,
         },
     [PLUGIN_WAL2JSON] =
         {
@@ -22,6 +24,7 @@ static const struct {
             "\"include-types\" 'false', \"include-typmod\" 'false'",
             wal2json_next,
             wal2json_name,
+            wal2json_content,
         },
 };
 
@@ -65,6 +68,11 @@ bool decoder_name(enum plugin plugin, struct slice name, struct buffer *schema,
                   struct buffer *table)
 {
     return plugins[plugin].unquote(name, schema, table) && schema->len > 0 && table->len > 0;
+}
+
+bool decoder_content(enum plugin plugin, struct slice content, struct buffer *out)
+{
+    return plugins[plugin].content(content, out);
 }
 
 uint32_t plugin_xid(struct slice text)

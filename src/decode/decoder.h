@@ -18,15 +18,20 @@ enum change_kind {
     CHANGE_BEGIN,
     CHANGE_COMMIT,
     CHANGE_TABLE,     /* one row, or a TRUNCATE's one table */
-    CHANGE_IGNORED,   /* a message, or what a newer plugin may write besides */
+    CHANGE_MESSAGE,   /* pg_logical_emit_message with the prefix MESSAGE_PREFIX */
+    CHANGE_IGNORED,   /* … with another prefix */
     CHANGE_UNREADABLE /* something that may have been a change */
 };
 
 struct change {
     enum change_kind kind;
-    uint32_t xid;      /* BEGIN, COMMIT; 0 where the plugin gives none */
-    struct slice name; /* TABLE: schema and table in the plugin's own writing, borrowed */
+    uint32_t xid;         /* BEGIN, COMMIT; 0 where the plugin gives none */
+    struct slice name;    /* TABLE: schema and table in the plugin's own writing, borrowed */
+    struct slice content; /* MESSAGE: in the plugin's own writing, borrowed */
+    bool cut;             /* … and there is more of it */
 };
+
+#define MESSAGE_PREFIX "pgnudge"
 
 #define RAW_NAME_MAX 1024 /* bytes of a name in the plugin's writing; 63 + 63 characters are less */
 
@@ -65,5 +70,16 @@ bool decoder_next(struct decoder *decoder, struct change *change);
  * it is malformed. */
 bool decoder_name(enum plugin plugin, struct slice name, struct buffer *schema,
                   struct buffer *table);
+
+/* Appends what a message's content means. False: it is malformed. */
+bool decoder_content(enum plugin plugin, struct slice content, struct buffer *out);
+
+enum warning { WARNING_OTHER, WARNING_ROW, WARNING_UNREADABLE };
+
+/*
+ * Reads a warning of the server. WARNING_ROW: wal2json left out a row of this
+ * table, raw names, borrowed. WARNING_UNREADABLE: of one that can't be told.
+ */
+enum warning decoder_warning(struct slice message, struct slice *schema, struct slice *table);
 
 #endif

@@ -8,9 +8,11 @@
 uint32_t plugin_xid(struct slice text);
 
 bool test_decoding_next(struct decoder *decoder, struct change *change);
+bool test_decoding_content(struct slice content, struct buffer *out);
 bool test_decoding_name(struct slice name, struct buffer *schema, struct buffer *table);
 
 bool wal2json_next(struct decoder *decoder, struct change *change);
+bool wal2json_content(struct slice content, struct buffer *out);
 bool wal2json_name(struct slice name, struct buffer *schema, struct buffer *table);
 
 #endif

@@ -90,6 +90,42 @@ static bool next_name(struct decoder *decoder, struct change *change)
     return true;
 }
 
+/* "12 content:" */
+static bool slice_size(struct slice text, uint64_t *size)
+{
+    size_t len = 0;
+
+    while (len < text.len && text.data[len] != ' ') {
+        len++;
+    }
+    return slice_number((struct slice){text.data, len}, size) &&
+           slice_starts((struct slice){text.data + len, text.len - len}, " content:");
+}
+
+static bool read_message(struct decoder *decoder, struct change *change)
+{
+    struct slice *text = &decoder->input;
+    const char *content;
+    uint64_t size;
+
+    if ((skip(text, "transactional: 1 ") || skip(text, "transactional: 0 ")) &&
+        skip(text, "prefix: " MESSAGE_PREFIX ", sz: ")) {
+        content = memchr(text->data, ':', text->len); /* behind the size: "12 content:" */
+        if (content == NULL) {
+            change->kind = CHANGE_UNREADABLE;
+            return true;
+        }
+        change->content.data = content + 1;
+        change->content.len = text->len - (size_t)(content + 1 - text->data);
+        change->cut = decoder->more;
+        if (slice_size(*text, &size) &&
+            (decoder->more ? size > change->content.len : size == change->content.len)) {
+            change->kind = CHANGE_MESSAGE; /* else the prefix only begins like this */
+        }
+    }
+    return true;
+}
+
 bool test_decoding_next(struct decoder *decoder, struct change *change)
 {
     if (decoder->in_names) {
@@ -107,12 +143,20 @@ bool test_decoding_next(struct decoder *decoder, struct change *change)
         change->kind = CHANGE_BEGIN;
     } else if (skip(&decoder->input, "COMMIT")) {
         change->kind = CHANGE_COMMIT;
-    } else if (!slice_starts(decoder->input, "message:")) {
+    } else if (skip(&decoder->input, "message: ")) {
+        return read_message(decoder, change);
+    } else {
         change->kind = CHANGE_UNREADABLE;
     }
     if (skip(&decoder->input, " ")) {
         change->xid = plugin_xid(decoder->input);
     }
+    return true;
+}
+
+bool test_decoding_content(struct slice content, struct buffer *out)
+{
+    buffer_append(out, content.data, content.len);
     return true;
 }
 

@@ -112,6 +112,23 @@ static enum change_kind read_mark(struct slice text, enum change_kind kind, stru
     return kind;
 }
 
+static enum change_kind read_message(struct slice text, bool more, struct change *change)
+{
+    struct member member;
+
+    while (next_member(&text, &member)) {
+        if (key_is(&member, "prefix") && !slice_equal(member.value, slice_of(MESSAGE_PREFIX))) {
+            return CHANGE_IGNORED;
+        }
+        if (key_is(&member, "content")) {
+            change->content = member.value;
+            return CHANGE_MESSAGE;
+        }
+    }
+    change->cut = more; /* the content's end isn't there */
+    return more ? CHANGE_MESSAGE : CHANGE_UNREADABLE;
+}
+
 bool wal2json_next(struct decoder *decoder, struct change *change)
 {
     struct slice text = decoder->input;
@@ -139,7 +156,7 @@ bool wal2json_next(struct decoder *decoder, struct change *change)
         change->kind = read_mark(text, CHANGE_COMMIT, change);
         break;
     case 'M':
-        change->kind = CHANGE_IGNORED;
+        change->kind = read_message(text, decoder->more, change);
         break;
     default:
         break;
@@ -167,6 +184,11 @@ static bool unescape(struct slice content, struct buffer *out)
     cJSON_Delete(string);
     buffer_free(&quoted);
     return out->len > 0;
+}
+
+bool wal2json_content(struct slice content, struct buffer *out)
+{
+    return unescape(content, out);
 }
 
 bool wal2json_name(struct slice name, struct buffer *schema, struct buffer *table)

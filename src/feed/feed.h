@@ -12,7 +12,9 @@
 
 #include "base/log.h"
 #include "decode/decoder.h"
+#include "feed/names.h"
 #include "feed/pattern.h"
+#include "feed/replica.h"
 #include "feed/window.h"
 #include "pq/conninfo.h"
 
@@ -41,6 +43,12 @@ struct feed_config {
     int64_t backoff_min_us;
     int64_t backoff_max_us;
     bool reconnect;
+    enum partitions partitions;
+    struct conninfo visible_on[REPLICAS_MAX]; /* what else must show a change */
+    size_t visible_on_count;
+    int64_t slot_timeout_us; /* CLOCK_NEVER: off */
+    bool allow_missing;
+    bool gate;      /* print nothing before it can be seen */
     uint64_t count; /* 0: no limit */
     int64_t timeout_us;
 };

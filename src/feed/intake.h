@@ -9,25 +9,35 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "decode/decoder.h"
+#include "feed/catalog.h"
 #include "feed/names.h"
+#include "feed/vigil.h"
 #include "feed/window.h"
+#include "repl/stream.h"
 
 struct intake {
     const struct log *log; /* borrowed, as are the next two */
     struct names *names;
+    struct catalog *catalog;
     struct window *window;
+    struct vigil *vigil;
     struct decoder decoder;
-    bool told; /* that something could not be read; said once a connection */
+    bool told;          /* that something could not be read; said once a connection */
+    bool told_identity; /* that a table has no replica identity; said once */
 };
 
 /* A new stream begins. */
 void intake_start(struct intake *intake, enum plugin plugin);
 
 /*
- * Takes a message, or its first bytes (`first`), or its next ones. What can't
- * be read becomes a resync. False: out of memory.
+ * Takes a message of the plugin, or its first bytes (`first`), or its next
+ * ones. What can't be read becomes a resync. False: out of memory.
  */
-bool intake_take(struct intake *intake, struct slice text, bool first, bool more, int64_t now_us,
-                 struct error *error);
+bool intake_take(struct intake *intake, const struct stream_message *message, bool first,
+                 int64_t now_us, struct error *error);
+
+/* Takes a NoticeResponse: wal2json's stand for rows. False: out of memory. */
+bool intake_notice(struct intake *intake, const struct stream_message *message, int64_t now_us,
+                   struct error *error);
 
 #endif

@@ -1,11 +1,13 @@
 #include "feed/item.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
-#include "feed/names.h"
+#include "feed/name.h"
+#include "repl/lsn.h"
 
-static void append_event(struct buffer *out, const struct window_event *event)
+static void append_event(struct buffer *out, const struct item_event *event)
 {
     buffer_byte(out, '{');
     buffer_append(out, event->name->json, event->name->json_len);
@@ -13,19 +15,64 @@ static void append_event(struct buffer *out, const struct window_event *event)
                   event->first_seen_us / CLOCK_S, event->first_seen_us % CLOCK_S, event->count);
 }
 
-void item_line(struct buffer *out, const struct window *window)
+static void append_lsn(struct buffer *out, uint64_t lsn)
 {
-    if (window->resync != RESYNC_NONE) {
-        buffer_format(out, "{\"type\":\"resync\",\"reason\":\"%s\"}\n",
-                      resync_text(window->resync));
+    buffer_format(out, ",\"lsn\":\"" LSN_FORMAT "\"", LSN_HALVES(lsn));
+}
+
+const char *resync_text(enum resync reason)
+{
+    static const char *const text[] = {
+        [RESYNC_NONE] = "",
+        [RESYNC_CONNECTED] = "connected",
+        [RESYNC_RECONNECTED] = "reconnected",
+        [RESYNC_OVERFLOW] = "overflow",
+        [RESYNC_FAILSAFE] = "failsafe",
+        [RESYNC_REQUESTED] = "requested",
+    };
+
+    return text[reason];
+}
+
+void item_line(struct buffer *out, const struct item *item)
+{
+    if (item->resync != RESYNC_NONE) {
+        buffer_format(out, "{\"type\":\"resync\",\"reason\":\"%s\"", resync_text(item->resync));
+        append_lsn(out, item->lsn);
+        buffer_text(out, "}\n");
         return;
     }
-    buffer_text(out, "{\"type\":\"batch\",\"events\":[");
-    for (size_t i = 0; i < window->len; i++) {
+    buffer_text(out, "{\"type\":\"batch\"");
+    append_lsn(out, item->lsn);
+    buffer_text(out, ",\"events\":[");
+    for (size_t i = 0; i < item->len; i++) {
         if (i > 0) {
             buffer_byte(out, ',');
         }
-        append_event(out, &window->events[i]);
+        append_event(out, &item->events[i]);
     }
     buffer_text(out, "]}\n");
+}
+
+void item_drop_events(struct item *item)
+{
+    for (size_t i = 0; i < item->len; i++) {
+        item->events[i].name->holds--;
+    }
+    item->len = 0;
+}
+
+void item_clear(struct item *item)
+{
+    item_drop_events(item);
+    item->resync = RESYNC_NONE;
+    item->lsn = 0;
+    xids_clear(&item->xids);
+}
+
+void item_free(struct item *item)
+{
+    free(item->events);
+    xids_free(&item->xids);
+    *item = (struct item){0};
 }

@@ -5,103 +5,83 @@
 
 #include "base/buffer.h"
 #include "base/hashmap.h"
+#include "feed/name.h"
 #include "feed/payload.h"
 
-/*
- * Two spellings of one table (quote_all_identifiers; the plugins' own ways)
- * must merge in a window, so spellings and names are kept apart.
- */
-struct spelling {
-    struct name *name;
-    size_t len;
-    char text[]; /* the plugin's number, then its bytes */
-};
+/* Of the key of a spelling by parts; one of a plugin's has its number there. */
+#define PARTS_PREFIX   '='
+#define SQL_PREFIX     '@'
+#define TOUCH_XIDS_MAX 64             /* kept one by one for a table, until the next comparison */
+#define REPLACEMENT    "\xef\xbf\xbd" /* U+FFFD */
 
 struct names {
-    const struct pattern_set *tables;
-    const struct pattern_set *exclude;
-    struct hashmap spellings; /* spelling text -> struct spelling */
-    struct hashmap watched;   /* json -> struct name */
-    struct name *unwatched;   /* the one that all others share */
+    struct names_setup setup;
+    struct encoding *encoding;
+    struct tree *tree;
+    unsigned generation;
+    struct hashmap spellings;      /* key -> struct spelling */
+    struct hashmap watched;        /* json -> struct name; two spellings of one table share it */
+    struct spelling *touched;      /* in the order of their first change */
+    struct spelling **touched_end; /* where the next one is linked */
+    bool unknown_touched;
+    bool unseen_touched;
+    unsigned epoch; /* counts comparisons */
 };
 
-static struct name *name_new(struct slice json, bool watched)
-{
-    struct name *name = malloc(sizeof(*name) + json.len);
-
-    if (name != NULL) {
-        name->watched = watched;
-        name->pending = NAME_NOT_PENDING;
-        name->json_len = json.len;
-        memcpy(name->json, json.data, json.len);
-    }
-    return name;
-}
-
-struct names *names_new(const struct pattern_set *tables, const struct pattern_set *exclude)
+struct names *names_new(const struct names_setup *setup)
 {
     struct names *names = calloc(1, sizeof(*names));
 
-    if (names == NULL) {
-        return NULL;
-    }
-    names->tables = tables;
-    names->exclude = exclude;
-    names->unwatched = name_new((struct slice){"", 0}, false);
-    if (names->unwatched == NULL) {
-        free(names);
-        return NULL;
+    if (names != NULL) {
+        names->setup = *setup;
+        names->touched_end = &names->touched;
     }
     return names;
 }
+
+void names_connected(struct names *names, struct encoding *encoding)
+{
+    names->encoding = encoding;
+}
+
+bool names_need_tree(const struct names *names)
+{
+    return names->setup.partitions == PARTITIONS_ROOT || names->setup.tables->len > 0 ||
+           names->setup.exclude->len > 0;
+}
+
+/* ---- names ---- */
 
 static struct slice json_of(const struct name *name)
 {
     return (struct slice){name->json, name->json_len};
 }
 
-/* Frees all spellings, and the names but for those in the window. */
-static bool forget(struct names *names)
+static struct name *name_new(struct slice json)
 {
-    struct hashmap kept = {0};
-    bool ok = true;
+    struct name *name = malloc(sizeof(*name) + json.len);
 
-    for (size_t i = 0; i < names->spellings.cap; i++) {
-        free(names->spellings.slots[i].value);
+    if (name != NULL) {
+        name->pending = NAME_NOT_PENDING;
+        name->holds = 0;
+        name->json_len = json.len;
+        memcpy(name->json, json.data, json.len);
     }
-    hashmap_free(&names->spellings);
-    for (size_t i = 0; i < names->watched.cap; i++) {
-        struct name *name = names->watched.slots[i].value;
-
-        if (name != NULL && name->pending != NAME_NOT_PENDING) {
-            ok = hashmap_add(&kept, json_of(name), name) && ok;
-        } else {
-            free(name);
-        }
-    }
-    hashmap_free(&names->watched);
-    names->watched = kept;
-    return ok;
-}
-
-static bool is_watched(const struct names *names, struct slice schema, struct slice table)
-{
-    return (names->tables->len == 0 || pattern_set_matches(names->tables, schema, table)) &&
-           !pattern_set_matches(names->exclude, schema, table);
+    return name;
 }
 
 /* The name of a watched table, new or known. NULL: out of memory. */
-static struct name *watched_name(struct names *names, struct slice schema, struct slice table)
+static struct name *name_of(struct names *names, const struct relation *table)
 {
     struct buffer json = {0};
     struct name *name = NULL;
 
-    payload_json(&json, schema, table);
+    payload_json(&json, table->schema, table->table);
     if (!json.failed) {
         name = hashmap_get(&names->watched, (struct slice){json.data, json.len});
     }
     if (!json.failed && name == NULL) {
-        name = name_new((struct slice){json.data, json.len}, true);
+        name = name_new((struct slice){json.data, json.len});
         if (name != NULL && !hashmap_add(&names->watched, json_of(name), name)) {
             free(name);
             name = NULL;
@@ -111,66 +91,436 @@ static struct name *watched_name(struct names *names, struct slice schema, struc
     return name;
 }
 
-static bool add_spelling(struct names *names, struct slice key, struct name *name)
-{
-    struct spelling *spelling = malloc(sizeof(*spelling) + key.len);
+/* ---- verdicts ---- */
 
-    if (spelling == NULL) {
-        return false;
+static void drop_targets(struct spelling *spelling)
+{
+    while (spelling->target_count > 0) {
+        spelling->targets[--spelling->target_count]->holds--;
     }
-    spelling->name = name;
-    spelling->len = key.len;
-    memcpy(spelling->text, key.data, key.len);
-    if (!hashmap_add(&names->spellings, (struct slice){spelling->text, key.len}, spelling)) {
-        free(spelling);
-        return false;
+}
+
+/* Those in the lineage that --tables matches, as bits. */
+static uint64_t matches(const struct pattern_set *set, const struct lineage *lineage)
+{
+    uint64_t bits = 0;
+
+    for (size_t i = 0; i < lineage->len; i++) {
+        if (pattern_set_matches(set, lineage->at[i].schema, lineage->at[i].table)) {
+            bits |= UINT64_C(1) << i;
+        }
     }
+    return bits;
+}
+
+/* Which of the lineage to name a change by: bits; 0 is "not watched". */
+static uint64_t verdict(const struct names *names, const struct lineage *lineage)
+{
+    const struct names_setup *setup = &names->setup;
+    uint64_t all = lineage->len == 64 ? UINT64_MAX : (UINT64_C(1) << lineage->len) - 1;
+    uint64_t matched = setup->tables->len == 0 ? all : matches(setup->tables, lineage);
+    uint64_t top = 0;
+
+    if (matched == 0 || matches(setup->exclude, lineage) != 0) {
+        return 0;
+    }
+    if (setup->partitions == PARTITIONS_LEAF) {
+        return 1;
+    }
+    for (size_t i = 0; i < lineage->len; i++) {
+        if ((matched >> i & 1) != 0 && (lineage->above[i] & matched) == 0) {
+            top |= UINT64_C(1) << i;
+        }
+    }
+    return top;
+}
+
+static bool judge(struct names *names, struct spelling *spelling)
+{
+    struct lineage lineage;
+    uint64_t bits;
+
+    drop_targets(spelling);
+    tree_lineage(names->tree, &spelling->table, &lineage);
+    bits = verdict(names, &lineage);
+    for (size_t i = 0; i < lineage.len && spelling->target_count < TARGETS_MAX; i++) {
+        if ((bits >> i & 1) != 0) {
+            struct name *name = name_of(names, &lineage.at[i]);
+
+            if (name == NULL) {
+                return false;
+            }
+            name->holds++;
+            spelling->targets[spelling->target_count++] = name;
+        }
+    }
+    spelling->cut = lineage.len == LINEAGE_MAX || (bits != 0 && spelling->target_count == 0) ||
+                    spelling->target_count == TARGETS_MAX;
+    spelling->generation = names->generation;
     return true;
 }
 
-/* Sees a spelling for the first time. */
-static enum names_result learn(struct names *names, enum plugin plugin, struct slice key,
-                               struct name **name)
-{
-    struct buffer schema = {0}, table = {0};
-    struct slice raw = {key.data + 1, key.len - 1};
-    enum names_result result = NAMES_UNREADABLE;
+/* ---- spellings ---- */
 
-    if (names->spellings.len >= NAMES_MAX && !forget(names)) {
+static void spelling_free(struct spelling *spelling)
+{
+    if (spelling != NULL) {
+        drop_targets(spelling);
+        xids_free(&spelling->xids);
+        free(spelling);
+    }
+}
+
+/* Frees what neither the window, an item nor the next comparison needs. */
+static bool forget(struct names *names)
+{
+    struct hashmap spellings = {0}, watched = {0};
+    bool ok = true;
+
+    for (size_t i = 0; i < names->spellings.cap; i++) {
+        struct spelling *spelling = names->spellings.slots[i].value;
+
+        if (spelling != NULL && spelling->touched) {
+            ok = hashmap_add(&spellings, spelling->key, spelling) && ok;
+        } else {
+            spelling_free(spelling);
+        }
+    }
+    for (size_t i = 0; i < names->watched.cap; i++) {
+        struct name *name = names->watched.slots[i].value;
+
+        if (name != NULL && name->holds > 0) {
+            ok = hashmap_add(&watched, json_of(name), name) && ok;
+        } else {
+            free(name);
+        }
+    }
+    hashmap_free(&names->spellings);
+    hashmap_free(&names->watched);
+    names->spellings = spellings;
+    names->watched = watched;
+    return ok;
+}
+
+static struct spelling *spelling_new(struct slice key, struct slice schema, struct slice table)
+{
+    struct spelling *spelling = calloc(1, sizeof(*spelling) + key.len + schema.len + table.len);
+    char *text;
+
+    if (spelling == NULL) {
+        return NULL;
+    }
+    text = spelling->text;
+    memcpy(text, key.data, key.len);
+    spelling->key = (struct slice){text, key.len};
+    text += key.len;
+    memcpy(text, schema.data, schema.len);
+    spelling->table.schema = (struct slice){text, schema.len};
+    text += schema.len;
+    memcpy(text, table.data, table.len);
+    spelling->table.table = (struct slice){text, table.len};
+    return spelling;
+}
+
+static bool has_replacement(struct slice text)
+{
+    for (size_t i = 0; i + 3 <= text.len; i++) {
+        if (memcmp(text.data + i, REPLACEMENT, 3) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keeps a spelling that is met for the first time; names are UTF-8. */
+static enum names_result learn(struct names *names, struct slice key, const struct buffer *schema,
+                               const struct buffer *table, struct spelling **result)
+{
+    struct spelling *spelling;
+
+    if (schema->failed || table->failed || (names->spellings.len >= NAMES_MAX && !forget(names))) {
         return NAMES_NO_MEMORY;
     }
-    if (decoder_name(plugin, raw, &schema, &table)) {
-        struct slice s = {schema.data, schema.len}, t = {table.data, table.len};
+    if (names->spellings.len >= NAMES_MAX) {
+        return NAMES_UNREADABLE; /* all wait for a comparison: a resync stands for the change */
+    }
+    spelling = spelling_new(key, (struct slice){schema->data, schema->len},
+                            (struct slice){table->data, table->len});
+    if (spelling == NULL || !judge(names, spelling) ||
+        !hashmap_add(&names->spellings, spelling->key, spelling)) {
+        spelling_free(spelling);
+        return NAMES_NO_MEMORY;
+    }
+    spelling->unknown = names_need_tree(names);
+    spelling->by_sql = key.data[0] == SQL_PREFIX;
+    spelling->lossy =
+        has_replacement(spelling->table.schema) || has_replacement(spelling->table.table);
+    *result = spelling;
+    return NAMES_FOUND;
+}
 
-        *name = is_watched(names, s, t) ? watched_name(names, s, t) : names->unwatched;
-        result = *name != NULL && add_spelling(names, key, *name) ? NAMES_FOUND : NAMES_NO_MEMORY;
-    }
-    if (schema.failed || table.failed) {
-        result = NAMES_NO_MEMORY;
-    }
-    buffer_free(&schema);
-    buffer_free(&table);
-    return result;
+static void to_utf8(const struct names *names, struct buffer *text)
+{
+    struct buffer converted = {0};
+
+    encoding_to_utf8(names->encoding, (struct slice){text->data, text->len}, &converted);
+    converted.failed |= text->failed;
+    buffer_free(text);
+    *text = converted;
+}
+
+/* A known spelling, its verdict renewed if the tree has been replaced. */
+static enum names_result renew(struct names *names, struct spelling *spelling)
+{
+    return spelling->generation == names->generation || spelling->touched || judge(names, spelling)
+               ? NAMES_FOUND
+               : NAMES_NO_MEMORY;
 }
 
 enum names_result names_find(struct names *names, enum plugin plugin, struct slice raw,
-                             struct name **name)
+                             struct spelling **spelling)
 {
     char text[1 + RAW_NAME_MAX];
     struct slice key = {text, raw.len + 1};
-    const struct spelling *spelling;
+    struct buffer schema = {0}, table = {0};
+    enum names_result result = NAMES_UNREADABLE;
 
     if (raw.len > RAW_NAME_MAX) {
         return NAMES_UNREADABLE;
     }
     text[0] = (char)('0' + plugin);
     memcpy(text + 1, raw.data, raw.len);
-    spelling = hashmap_get(&names->spellings, key);
-    if (spelling == NULL) {
-        return learn(names, plugin, key, name);
+    *spelling = hashmap_get(&names->spellings, key);
+    if (*spelling != NULL) {
+        return renew(names, *spelling);
     }
-    *name = spelling->name;
-    return NAMES_FOUND;
+    if (decoder_name(plugin, raw, &schema, &table)) {
+        to_utf8(names, &schema);
+        to_utf8(names, &table);
+        result = learn(names, key, &schema, &table, spelling);
+    }
+    buffer_free(&schema);
+    buffer_free(&table);
+    return result;
+}
+
+enum names_result names_find_parts(struct names *names, struct slice schema, struct slice table,
+                                   bool by_sql, struct spelling **spelling)
+{
+    struct buffer key = {0}, s = {0}, t = {0};
+    enum names_result result;
+
+    buffer_append(&s, schema.data, schema.len);
+    buffer_append(&t, table.data, table.len);
+    to_utf8(names, &s);
+    to_utf8(names, &t);
+    buffer_byte(&key, by_sql ? SQL_PREFIX : PARTS_PREFIX);
+    buffer_append(&key, s.data, s.len);
+    buffer_byte(&key, '\0');
+    buffer_append(&key, t.data, t.len);
+    *spelling =
+        key.failed ? NULL : hashmap_get(&names->spellings, (struct slice){key.data, key.len});
+    if (*spelling != NULL) {
+        result = renew(names, *spelling);
+    } else {
+        result = key.failed ? NAMES_NO_MEMORY
+                            : learn(names, (struct slice){key.data, key.len}, &s, &t, spelling);
+    }
+    buffer_free(&key);
+    buffer_free(&s);
+    buffer_free(&t);
+    return result;
+}
+
+/* ---- since the last comparison ---- */
+
+bool names_touch(struct names *names, struct spelling *spelling, uint32_t xid, int64_t wall_us)
+{
+    struct xids *xids = &spelling->xids;
+
+    if (!spelling->touched) {
+        spelling->touched = true;
+        spelling->next_touched = NULL;
+        *names->touched_end = spelling;
+        names->touched_end = &spelling->next_touched;
+        spelling->since = 0;
+        spelling->unknown |= spelling->gone; /* it may have been made since */
+        spelling->gone = spelling->unseen = false;
+    }
+    if (spelling->since++ == 0) {
+        spelling->first_seen_us = wall_us;
+    }
+    if (xids->len >= TOUCH_XIDS_MAX) {
+        xids_collapse(xids);
+    }
+    names->unknown_touched |= spelling->unknown && !spelling->unseen;
+    spelling->epoch = names->epoch;
+    return xid == 0 || (xids->len > 0 && xids->at[xids->len - 1] == xid) || xids_add(xids, xid);
+}
+
+struct spelling *names_touched(const struct names *names)
+{
+    return names->touched;
+}
+
+bool names_have_unknown(const struct names *names)
+{
+    return names->unknown_touched;
+}
+
+bool names_have_unseen(const struct names *names)
+{
+    return names->unseen_touched;
+}
+
+void names_utf8(const struct names *names, struct slice text, struct buffer *out)
+{
+    encoding_to_utf8(names->encoding, text, out);
+}
+
+size_t names_ask(struct names *names, struct spelling **asked, size_t max)
+{
+    size_t count = 0;
+
+    names->epoch++;
+    for (struct spelling *s = names->touched; s != NULL && count < max; s = s->next_touched) {
+        if (s->unknown) {
+            s->asked = true;
+            s->gone = false;
+            asked[count++] = s;
+        }
+    }
+    return count;
+}
+
+void names_not_compared(struct names *names)
+{
+    for (struct spelling *s = names->touched; s != NULL; s = s->next_touched) {
+        s->asked = false;
+    }
+}
+
+void names_disconnected(struct names *names)
+{
+    while (names->touched != NULL) {
+        struct spelling *spelling = names->touched;
+
+        spelling->touched = spelling->asked = false;
+        xids_clear(&spelling->xids);
+        names->touched = spelling->next_touched;
+    }
+    names->touched_end = &names->touched;
+    names->unknown_touched = names->unseen_touched = false;
+}
+
+void names_set_tree(struct names *names, struct tree *tree)
+{
+    tree_free(names->tree);
+    names->tree = tree;
+    names->generation++;
+}
+
+/* Judges anew; what is now named so, and was not, is let into the window. */
+static bool judge_anew(struct names *names, struct spelling *spelling, struct window *window,
+                       int64_t now_us)
+{
+    struct name *before[TARGETS_MAX];
+    size_t count = spelling->target_count;
+    bool ok;
+
+    memcpy(before, spelling->targets, sizeof(before));
+    ok = judge(names, spelling);
+    for (size_t i = 0; ok && i < spelling->target_count; i++) {
+        size_t j = 0;
+
+        /* An unknown one has not been named yet at all. */
+        while (!spelling->unknown && j < count && before[j] != spelling->targets[i]) {
+            j++;
+        }
+        if (spelling->unknown || j == count) {
+            ok = window_late(window, spelling->targets[i], spelling->since, &spelling->xids,
+                             spelling->first_seen_us, now_us);
+        }
+    }
+    return ok;
+}
+
+/* Whether the verdict holds for good for the changes so far; forgets what `sight` sees. */
+static bool is_over(const struct names *names, struct spelling *spelling,
+                    const struct snapshot *sight)
+{
+    if (spelling->unknown || spelling->epoch == names->epoch) {
+        return false; /* touched again while the question was under way */
+    }
+    if (sight == NULL) {
+        xids_clear(&spelling->xids);
+        return true;
+    }
+    return xids_strike(&spelling->xids, sight) && xids_empty(&spelling->xids);
+}
+
+/* Renamed or dropped since: what it stood below can't be told any more. */
+static bool hides_something(const struct names *names, const struct spelling *spelling)
+{
+    bool filter = names->setup.tables->len > 0 || names->setup.exclude->len > 0;
+
+    if (spelling->by_sql || spelling->lossy) {
+        return false;
+    }
+    return spelling->target_count == 0 ? filter : names->setup.partitions == PARTITIONS_ROOT;
+}
+
+/* Whether `sight` sees all of the spelling's transactions. NULL: nobody asks. */
+static bool is_seen(struct spelling *spelling, const struct snapshot *sight)
+{
+    return sight == NULL || (xids_strike(&spelling->xids, sight) && xids_empty(&spelling->xids));
+}
+
+/* One that was touched: takes the answer. */
+static bool compared(struct names *names, struct spelling *spelling, const struct snapshot *sight,
+                     struct window *window, int64_t now_us)
+{
+    if (spelling->unknown && !spelling->asked) {
+        names->unknown_touched = true;
+        return true;
+    }
+    spelling->unseen = spelling->unknown && spelling->gone && !is_seen(spelling, sight);
+    if (spelling->unseen) { /* the transaction that made it can't be seen: neither can it */
+        spelling->asked = spelling->gone = false;
+        names->unseen_touched = true;
+        return true;
+    }
+    if (!spelling->unknown && spelling->generation == names->generation) {
+        return true;
+    }
+    if (!judge_anew(names, spelling, window, now_us)) {
+        return false;
+    }
+    spelling->unknown = spelling->asked = false;
+    return !spelling->gone || !hides_something(names, spelling) ||
+           window_resync_late(window, RESYNC_FAILSAFE, &spelling->xids, now_us);
+}
+
+bool names_compared(struct names *names, const struct snapshot *sight, struct window *window,
+                    int64_t now_us)
+{
+    struct spelling **link = &names->touched;
+    bool ok = true;
+
+    names->unknown_touched = names->unseen_touched = false;
+    while (*link != NULL) {
+        struct spelling *spelling = *link;
+
+        ok = compared(names, spelling, sight, window, now_us) && ok;
+        if (is_over(names, spelling, sight)) {
+            spelling->touched = false;
+            *link = spelling->next_touched;
+        } else {
+            link = &spelling->next_touched;
+        }
+    }
+    names->touched_end = link;
+    return ok;
 }
 
 void names_free(struct names *names)
@@ -178,14 +528,14 @@ void names_free(struct names *names)
     if (names == NULL) {
         return;
     }
-    for (size_t i = 0; i < names->watched.cap; i++) {
-        struct name *name = names->watched.slots[i].value;
-
-        if (name != NULL) {
-            name->pending = NAME_NOT_PENDING;
-        }
+    for (size_t i = 0; i < names->spellings.cap; i++) {
+        spelling_free(names->spellings.slots[i].value);
     }
-    forget(names);
-    free(names->unwatched);
+    for (size_t i = 0; i < names->watched.cap; i++) {
+        free(names->watched.slots[i].value);
+    }
+    hashmap_free(&names->spellings);
+    hashmap_free(&names->watched);
+    tree_free(names->tree);
     free(names);
 }

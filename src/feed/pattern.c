@@ -128,10 +128,9 @@ static struct slice part_of(const struct parser *parser, size_t i)
     return (struct slice){parser->part[i].len > 0 ? parser->part[i].data : "", parser->part[i].len};
 }
 
-static bool parse_pattern(struct parser *parser, struct pattern_set *set, struct error *error)
+/* Parses one pattern into the parser's parts. */
+static bool parse_parts(struct parser *parser, struct error *error)
 {
-    static const struct slice star = {"", 0};
-
     parser->parts = 0;
     do {
         if (parser->parts > 0) {
@@ -144,9 +143,35 @@ static bool parse_pattern(struct parser *parser, struct pattern_set *set, struct
     if (parser->part[0].failed || parser->part[1].failed) {
         return error_memory(error); /* a name cut short would mean something else */
     }
+    return true;
+}
+
+static bool parse_pattern(struct parser *parser, struct pattern_set *set, struct error *error)
+{
+    static const struct slice star = {"", 0};
+
+    if (!parse_parts(parser, error)) {
+        return false;
+    }
     return (parser->parts == 1 ? add(set, star, part_of(parser, 0))
                                : add(set, part_of(parser, 0), part_of(parser, 1))) ||
            error_memory(error);
+}
+
+bool pattern_name(const char *text, struct buffer *schema, struct buffer *table)
+{
+    struct parser parser = {.at = text};
+    struct error ignored;
+    bool ok = parse_parts(&parser, &ignored) && *parser.at == '\0' && parser.parts == 2 &&
+              parser.part[0].len > 0 && parser.part[1].len > 0;
+
+    if (ok) {
+        buffer_append(schema, parser.part[0].data, parser.part[0].len);
+        buffer_append(table, parser.part[1].data, parser.part[1].len);
+    }
+    buffer_free(&parser.part[0]);
+    buffer_free(&parser.part[1]);
+    return ok;
 }
 
 bool pattern_set_add(struct pattern_set *set, const char *list, struct error *error)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/hashmap.h"
 #include "base/text.h"
@@ -29,6 +30,12 @@ struct pattern_set {
 
 /* Adds a comma-separated list. False: `error` says what is wrong and where. */
 bool pattern_set_add(struct pattern_set *set, const char *list, struct error *error);
+
+/*
+ * Reads one `schema.table` without stars, in the same writing, and appends its
+ * parts. False: it is none.
+ */
+bool pattern_name(const char *text, struct buffer *schema, struct buffer *table);
 
 /* Whether any pattern names this table. */
 bool pattern_set_matches(const struct pattern_set *set, struct slice schema, struct slice table);

@@ -2,19 +2,28 @@
 
 #include "repl/command.h"
 
-static bool is_literal(const struct pattern *pattern)
+/* Whether it names one table, in letters that the database's encoding has. */
+static bool is_literal(const struct pushdown *pushdown, const struct pattern *pattern)
 {
-    return pattern->schema.len > 0 && pattern->table.len > 0;
+    struct buffer text = {0};
+    bool ok = pattern->schema.len > 0 && pattern->table.len > 0 &&
+              encoding_from_utf8(pushdown->encoding, pattern->schema, &text) &&
+              encoding_from_utf8(pushdown->encoding, pattern->table, &text);
+
+    buffer_free(&text);
+    return ok;
 }
 
 /* The tables can be pushed down all together or not at all: what is left out is not sent. */
-static bool tables_possible(const struct pattern_set *tables)
+static bool tables_possible(const struct pushdown *pushdown)
 {
+    const struct pattern_set *tables = pushdown->tables;
+
     if (tables->len == 0 || tables->len > PUSHDOWN_MAX) {
         return false;
     }
     for (size_t i = 0; i < tables->len; i++) {
-        if (!is_literal(&tables->patterns[i])) {
+        if (!is_literal(pushdown, &tables->patterns[i])) {
             return false;
         }
     }
@@ -22,29 +31,31 @@ static bool tables_possible(const struct pattern_set *tables)
 }
 
 /* Each exclusion stands for itself; those beyond the limit are only pgnudge's. */
-static bool exclude_possible(const struct pattern_set *exclude, size_t i)
+static bool exclude_possible(const struct pushdown *pushdown, size_t i)
 {
-    return i < exclude->len && i < PUSHDOWN_MAX && is_literal(&exclude->patterns[i]);
+    const struct pattern_set *exclude = pushdown->exclude;
+
+    return i < exclude->len && i < PUSHDOWN_MAX && is_literal(pushdown, &exclude->patterns[i]);
 }
 
 bool pushdown_possible(const struct pushdown *pushdown)
 {
     for (size_t i = 0; i < PUSHDOWN_MAX; i++) {
-        if (exclude_possible(pushdown->exclude, i)) {
+        if (exclude_possible(pushdown, i)) {
             return true;
         }
     }
-    return tables_possible(pushdown->tables);
+    return tables_possible(pushdown);
 }
 
-static void append_value(struct buffer *sql, bool *first, size_t number,
+static void append_value(struct buffer *sql, struct encoding *encoding, bool *first, size_t number,
                          const struct pattern *pattern)
 {
     buffer_format(sql, "%s(%zu, ", *first ? "" : ", ", number);
     *first = false;
-    sql_literal(sql, pattern->schema);
+    sql_name_literal(sql, encoding, pattern->schema);
     buffer_text(sql, ", ");
-    sql_literal(sql, pattern->table);
+    sql_name_literal(sql, encoding, pattern->table);
     buffer_byte(sql, ')');
 }
 
@@ -53,12 +64,13 @@ void pushdown_query(const struct pushdown *pushdown, struct buffer *sql)
     bool first = true;
 
     buffer_text(sql, "SELECT v.number FROM (VALUES ");
-    for (size_t i = 0; tables_possible(pushdown->tables) && i < pushdown->tables->len; i++) {
-        append_value(sql, &first, i, &pushdown->tables->patterns[i]);
+    for (size_t i = 0; tables_possible(pushdown) && i < pushdown->tables->len; i++) {
+        append_value(sql, pushdown->encoding, &first, i, &pushdown->tables->patterns[i]);
     }
     for (size_t i = 0; i < PUSHDOWN_MAX; i++) {
-        if (exclude_possible(pushdown->exclude, i)) {
-            append_value(sql, &first, PUSHDOWN_MAX + i, &pushdown->exclude->patterns[i]);
+        if (exclude_possible(pushdown, i)) {
+            append_value(sql, pushdown->encoding, &first, PUSHDOWN_MAX + i,
+                         &pushdown->exclude->patterns[i]);
         }
     }
     buffer_text(sql, ") v(number, schema, name)"
@@ -73,15 +85,10 @@ bool pushdown_row(void *context, struct query_row *row)
 {
     struct pushdown *pushdown = context;
     struct slice value;
-    size_t number = 0;
+    uint64_t number;
 
-    if (!query_row_next(row, &value)) {
-        return false;
-    }
-    for (size_t i = 0; i < value.len && i < 4; i++) {
-        number = number * 10 + (size_t)(value.data[i] - '0');
-    }
-    if (number >= 2 * PUSHDOWN_MAX) {
+    if (!query_row_next(row, &value) || !slice_number(value, &number) ||
+        number >= 2 * PUSHDOWN_MAX) {
         return false;
     }
     pushdown->ordinary[number] = true;
@@ -89,10 +96,13 @@ bool pushdown_row(void *context, struct query_row *row)
 }
 
 /* wal2json takes a backslash before any byte; the letters of other alphabets need none. */
-static void escape(struct buffer *out, struct slice name)
+static void escape(struct buffer *out, struct encoding *encoding, struct slice name)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.data[i];
+    struct buffer text = {0};
+
+    encoding_from_utf8(encoding, name, &text);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
 
         if (c < 0x80 && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
             !(c >= '0' && c <= '9') && c != '_') {
@@ -100,11 +110,13 @@ static void escape(struct buffer *out, struct slice name)
         }
         buffer_byte(out, (char)c);
     }
+    out->failed |= text.failed;
+    buffer_free(&text);
 }
 
 /* Appends `, "KEY" 'a.b,c.d'` of those names that are ordinary; returns how many. */
-static size_t append_option(struct buffer *options, const char *key, const struct pattern_set *set,
-                            const bool *ordinary)
+static size_t append_option(struct buffer *options, struct encoding *encoding, const char *key,
+                            const struct pattern_set *set, const bool *ordinary)
 {
     struct buffer list = {0};
     size_t count = 0;
@@ -112,9 +124,9 @@ static size_t append_option(struct buffer *options, const char *key, const struc
     for (size_t i = 0; i < set->len && i < PUSHDOWN_MAX; i++) {
         if (ordinary[i]) {
             buffer_text(&list, count++ > 0 ? "," : "");
-            escape(&list, set->patterns[i].schema);
+            escape(&list, encoding, set->patterns[i].schema);
             buffer_byte(&list, '.');
-            escape(&list, set->patterns[i].table);
+            escape(&list, encoding, set->patterns[i].table);
         }
     }
     if (count > 0) {
@@ -128,15 +140,16 @@ static size_t append_option(struct buffer *options, const char *key, const struc
 
 size_t pushdown_options(const struct pushdown *pushdown, struct buffer *options)
 {
-    bool tables = tables_possible(pushdown->tables);
+    bool tables = tables_possible(pushdown);
     size_t count = 0;
 
     for (size_t i = 0; tables && i < pushdown->tables->len; i++) {
         tables = pushdown->ordinary[i];
     }
     if (tables) {
-        count += append_option(options, "add-tables", pushdown->tables, pushdown->ordinary);
+        count += append_option(options, pushdown->encoding, "add-tables", pushdown->tables,
+                               pushdown->ordinary);
     }
-    return count + append_option(options, "filter-tables", pushdown->exclude,
+    return count + append_option(options, pushdown->encoding, "filter-tables", pushdown->exclude,
                                  pushdown->ordinary + PUSHDOWN_MAX);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
+#include "base/encoding.h"
 #include "feed/pattern.h"
 #include "pq/query.h"
 
@@ -17,6 +18,7 @@
 struct pushdown {
     const struct pattern_set *tables; /* borrowed */
     const struct pattern_set *exclude;
+    struct encoding *encoding;       /* the database's, borrowed */
     bool ordinary[2 * PUSHDOWN_MAX]; /* tables first, then exclude */
 };
 

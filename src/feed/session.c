@@ -1,30 +1,22 @@
 #include "feed/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "feed/hints.h"
 #include "feed/pushdown.h"
+#include "feed/serversql.h"
+#include "feed/wanted.h"
 #include "pq/login.h"
 #include "pq/query.h"
 #include "pq/servererror.h"
 #include "repl/command.h"
+#include "repl/lsn.h"
 
 #define SLOT_WAIT_TOLD_US  (1 * CLOCK_S) /* after which the wait for the slot is said */
 #define SERVER_VERSION_MIN 13
-
-/*
- * What a role or database may have set that would end a long-lived stream, or
- * lose what it says; only what this major knows.
- */
-#define SETTINGS_SQL                                                                               \
-    "SELECT pg_catalog.set_config(s.name, v.value, false) FROM (VALUES"                            \
-    " ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', '0'),"           \
-    " ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),"                 \
-    " ('client_min_messages', 'warning'), ('standard_conforming_strings', 'on'),"                  \
-    " ('quote_all_identifiers', 'off')"                                                            \
-    ") v(name, value) JOIN pg_catalog.pg_settings s USING (name)"
 
 /*
  * Makes the server notice our death while it makes the slot. From 14 on, and
@@ -35,13 +27,19 @@
     " WHERE name = 'client_connection_check_interval'"
 
 /* This plain statement also arms what CHECK_SQL has set. */
-#define FACTS_SQL "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'"
+#define FACTS_SQL                                                                                  \
+    "SELECT (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'), "      \
+    "pg_catalog.current_setting('synchronous_standby_names'), " SQL_IDENTITY ", " SQL_SYSTEM_ID    \
+    ", pg_catalog.pg_is_in_recovery()::text"
 
 enum session_state {
     SESSION_LOGIN,
     SESSION_SETTINGS,
     SESSION_CHECK,
     SESSION_FACTS,
+    SESSION_TREE,
+    SESSION_TABLES,
+    SESSION_NEAREST,
     SESSION_FILTERS,
     SESSION_SLOT,
     SESSION_START,
@@ -59,7 +57,10 @@ struct session {
     char slot[SLOT_NAME_MAX];
     int64_t entered_us; /* the state */
     bool wait_told;
-    int64_t wal_sender_timeout_us;
+    struct session_facts facts;
+    struct encoding *encoding;
+    struct wanted wanted;
+    size_t filters; /* names filtered in the server */
 };
 
 /* The values as used, but for the password. */
@@ -84,12 +85,12 @@ struct session *session_start(const struct session_setup *setup, int64_t now_us,
         return NULL;
     }
     session->setup = *setup;
-    session->wal_sender_timeout_us = CLOCK_NEVER;
+    session->facts.wal_sender_timeout_us = CLOCK_NEVER;
     session->pushdown.tables = setup->tables;
     session->pushdown.exclude = setup->exclude;
     session->entered_us = now_us;
     say_connecting(setup);
-    session->login = login_start(setup->info, true, now_us, error);
+    session->login = login_start(setup->info, NULL, true, now_us, error);
     if (session->login == NULL) {
         session_free(session);
         return NULL;
@@ -102,28 +103,43 @@ static enum plugin current_plugin(const struct session *session)
     return session->setup.plugins[session->plugin];
 }
 
-static bool take_fact(void *context, struct query_row *row)
+static bool take_facts(void *context, struct query_row *row)
 {
-    struct session *session = context;
-    struct slice value;
-    int64_t ms = 0;
+    struct session_facts *facts = &((struct session *)context)->facts;
+    struct slice timeout, standbys, identity, system_id, recovery;
+    uint64_t ms;
 
-    if (!query_row_next(row, &value) || value.len == 0 || value.len > 10) {
+    if (!query_row_next(row, &timeout) || !slice_number(timeout, &ms) || ms > INT32_MAX ||
+        !query_row_next(row, &standbys) || !query_row_next(row, &identity) ||
+        !query_row_next(row, &system_id) || !query_row_next(row, &recovery)) {
         return false;
     }
-    for (size_t i = 0; i < value.len; i++) {
-        ms = ms * 10 + (value.data[i] - '0');
-    }
-    session->wal_sender_timeout_us = ms > 0 ? ms * CLOCK_MS : CLOCK_NEVER;
+    facts->wal_sender_timeout_us = ms > 0 ? (int64_t)ms * CLOCK_MS : CLOCK_NEVER;
+    snprintf(facts->synchronous_standby_names, sizeof(facts->synchronous_standby_names), "%.*s",
+             (int)standbys.len, standbys.data);
+    facts->in_recovery = slice_equal(recovery, slice_of("true"));
+    snprintf(facts->system_id, sizeof(facts->system_id), "%.*s", (int)system_id.len,
+             system_id.data);
+    snprintf(facts->identity, sizeof(facts->identity), "%.*s", (int)identity.len, identity.data);
     return true;
 }
 
-static void append_filters(const struct session *session, struct buffer *options)
+/* CREATE_REPLICATION_SLOT's row: the slot's name, its consistent point, … */
+static bool take_slot(void *context, struct query_row *row)
 {
-    size_t count = pushdown_options(&session->pushdown, options);
+    struct session_facts *facts = &((struct session *)context)->facts;
+    struct slice name, lsn;
 
-    if (count > 0) {
-        log_say(session->setup.log, LOG_INFO, "wal2json filters by %zu names in the server", count);
+    return query_row_next(row, &name) && query_row_next(row, &lsn) &&
+           lsn_read(lsn, &facts->consistent_lsn);
+}
+
+static void append_filters(struct session *session, struct buffer *options)
+{
+    session->filters = pushdown_options(&session->pushdown, options);
+    if (session->filters > 0) {
+        log_say(session->setup.log, LOG_INFO, "wal2json filters by %zu names in the server",
+                session->filters);
     }
 }
 
@@ -134,13 +150,22 @@ static void append_command(struct session *session, struct buffer *sql)
 
     switch (session->state) {
     case SESSION_SETTINGS:
-        buffer_text(sql, SETTINGS_SQL);
+        buffer_text(sql, SQL_SETTINGS);
         break;
     case SESSION_CHECK:
         buffer_text(sql, CHECK_SQL);
         break;
     case SESSION_FACTS:
         buffer_text(sql, FACTS_SQL);
+        break;
+    case SESSION_TREE:
+        catalog_question(session->setup.catalog, sql);
+        break;
+    case SESSION_TABLES:
+        wanted_query(&session->wanted, sql);
+        break;
+    case SESSION_NEAREST:
+        wanted_nearest_query(&session->wanted, sql);
         break;
     case SESSION_FILTERS:
         pushdown_query(&session->pushdown, sql);
@@ -163,15 +188,46 @@ static void append_command(struct session *session, struct buffer *sql)
     buffer_free(&options);
 }
 
+/* Who takes the rows of a state's command, and with what. */
+static void *row_context(struct session *session, enum session_state state, query_row_fn **on_row)
+{
+    switch (state) {
+    case SESSION_FACTS:
+        *on_row = take_facts;
+        return session;
+    case SESSION_TREE:
+        *on_row = catalog_row;
+        return session->setup.catalog;
+    case SESSION_TABLES:
+        *on_row = wanted_row;
+        return &session->wanted;
+    case SESSION_NEAREST:
+        *on_row = wanted_offer;
+        return &session->wanted;
+    case SESSION_FILTERS:
+        *on_row = pushdown_row;
+        return &session->pushdown;
+    case SESSION_SLOT:
+        *on_row = take_slot;
+        return session;
+    case SESSION_LOGIN:
+    case SESSION_SETTINGS:
+    case SESSION_CHECK:
+    case SESSION_START:
+    case SESSION_LIVE:
+        break;
+    }
+    *on_row = NULL;
+    return NULL;
+}
+
 /* The one transition: enters a state and sends its command, if it has one. */
 static bool enter(struct session *session, enum session_state state, int64_t now_us,
                   struct error *error)
 {
     struct buffer sql = {0};
-    query_row_fn *on_row = state == SESSION_FACTS     ? take_fact
-                           : state == SESSION_FILTERS ? pushdown_row
-                                                      : NULL;
-    void *context = state == SESSION_FILTERS ? (void *)&session->pushdown : session;
+    query_row_fn *on_row;
+    void *context = row_context(session, state, &on_row);
     bool ok;
 
     session->state = state;
@@ -209,7 +265,43 @@ static bool logged_in(struct session *session, int64_t now_us, struct error *err
         return error_set(error, ERROR_PERMANENT, "the server runs PostgreSQL %s, pgnudge needs %d",
                          version, SERVER_VERSION_MIN);
     }
+    session->encoding = encoding_open(conn_server_encoding(session_conn(session)));
+    session->pushdown.encoding = session->encoding;
+    if (session->encoding == NULL ||
+        !catalog_start(session->setup.catalog, session->encoding, now_us)) {
+        return error_memory(error);
+    }
     return enter(session, SESSION_SETTINGS, now_us, error);
+}
+
+/* Looks for the tables that the user named, once and if there are any. */
+static bool begin_tables(struct session *session, int64_t now_us, struct error *error)
+{
+    struct buffer sql = {0};
+    bool any;
+
+    if (!session->setup.first) {
+        return enter(session, slot_state(session), now_us, error);
+    }
+    if (!wanted_init(&session->wanted, session->setup.tables, session->setup.exclude,
+                     session->encoding)) {
+        return error_memory(error);
+    }
+    wanted_query(&session->wanted, &sql);
+    any = sql.len > 0;
+    buffer_free(&sql);
+    return enter(session, any ? SESSION_TABLES : slot_state(session), now_us, error);
+}
+
+static bool take_tables(struct session *session, int64_t now_us, struct error *error)
+{
+    bool missing = wanted_misses(&session->wanted);
+
+    wanted_warn(&session->wanted, session->setup.log, session->setup.allow_missing);
+    if (missing && !session->setup.allow_missing) {
+        return enter(session, SESSION_NEAREST, now_us, error);
+    }
+    return enter(session, slot_state(session), now_us, error);
 }
 
 /* What follows a state's command that succeeded. */
@@ -223,7 +315,16 @@ static bool next_state(struct session *session, int64_t now_us, struct error *er
     case SESSION_CHECK:
         return enter(session, SESSION_FACTS, now_us, error);
     case SESSION_FACTS:
-        return enter(session, slot_state(session), now_us, error);
+        return enter(session, SESSION_TREE, now_us, error);
+    case SESSION_TREE:
+        if (catalog_answered(session->setup.catalog, NULL, now_us) == CATALOG_FAILED) {
+            return catalog_error(session->setup.catalog, error);
+        }
+        return begin_tables(session, now_us, error);
+    case SESSION_TABLES:
+        return take_tables(session, now_us, error);
+    case SESSION_NEAREST:
+        return wanted_error(&session->wanted, error);
     case SESSION_FILTERS:
         return enter(session, SESSION_SLOT, now_us, error);
     case SESSION_SLOT:
@@ -273,6 +374,9 @@ static void describe(const struct session *session, struct error *error)
     case SESSION_LOGIN:
         hint_login(error, session->setup.info);
         return; /* it names the address already */
+    case SESSION_TABLES:
+    case SESSION_NEAREST:
+        return;
     case SESSION_SLOT:
         hint_slot(error, session->setup.info, current_plugin(session));
         error_prefix(error, "could not create a replication slot with %s",
@@ -289,10 +393,30 @@ static void describe(const struct session *session, struct error *error)
     case SESSION_SETTINGS:
     case SESSION_CHECK:
     case SESSION_FACTS:
+    case SESSION_TREE:
     case SESSION_FILTERS:
     case SESSION_LIVE:
         error_prefix(error, "could not prepare the connection");
         return;
+    }
+}
+
+static void warn_of_wait(const struct session *session)
+{
+    const struct log *log = session->setup.log;
+
+    log_say(log, LOG_WARNING, "still waiting for the server to create the replication slot");
+    if (session->facts.in_recovery) {
+        log_detail(log, LOG_WARNING,
+                   "A standby waits for its primary's next list of running "
+                   "transactions.");
+        log_hint(log, LOG_WARNING,
+                 "SELECT pg_log_standby_snapshot() on the primary, or a "
+                 "checkpoint there, makes one.");
+    } else {
+        log_detail(log, LOG_WARNING,
+                   "It waits for every open transaction that has written, in "
+                   "any database, prepared ones too.");
     }
 }
 
@@ -302,11 +426,7 @@ static bool is_patient(struct session *session, int64_t now_us, struct error *er
     if (session->state == SESSION_SLOT) {
         if (!session->wait_told && now_us >= session->entered_us + SLOT_WAIT_TOLD_US) {
             session->wait_told = true;
-            log_say(session->setup.log, LOG_WARNING,
-                    "still waiting for the server to create the replication slot");
-            log_detail(session->setup.log, LOG_WARNING,
-                       "It waits for every open transaction that has written, in any database, "
-                       "prepared ones too.");
+            warn_of_wait(session);
         }
         return true;
     }
@@ -363,6 +483,9 @@ int64_t session_deadline(const struct session *session)
     case SESSION_SETTINGS:
     case SESSION_CHECK:
     case SESSION_FACTS:
+    case SESSION_TREE:
+    case SESSION_TABLES:
+    case SESSION_NEAREST:
     case SESSION_FILTERS:
     case SESSION_START:
         return clock_after(session->entered_us, session->setup.patience_us);
@@ -370,6 +493,11 @@ int64_t session_deadline(const struct session *session)
         break;
     }
     return CLOCK_NEVER;
+}
+
+int64_t session_slot_since(const struct session *session)
+{
+    return session->state == SESSION_SLOT ? session->entered_us : CLOCK_NEVER;
 }
 
 bool session_makes_slot(const struct session *session)
@@ -387,15 +515,22 @@ enum plugin session_plugin(const struct session *session)
     return current_plugin(session);
 }
 
-int64_t session_wal_sender_timeout_us(const struct session *session)
+const struct pushdown *session_filters(const struct session *session)
 {
-    return session->wal_sender_timeout_us;
+    return session->filters > 0 ? &session->pushdown : NULL;
+}
+
+const struct session_facts *session_facts(const struct session *session)
+{
+    return &session->facts;
 }
 
 void session_free(struct session *session)
 {
     if (session != NULL) {
         login_free(session->login);
+        encoding_close(session->encoding);
+        wanted_free(&session->wanted);
         free(session);
     }
 }

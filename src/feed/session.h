@@ -12,7 +12,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "decode/decoder.h"
+#include "feed/catalog.h"
 #include "feed/pattern.h"
+#include "feed/serversql.h"
 #include "pq/conn.h"
 #include "pq/conninfo.h"
 #include "pq/step.h"
@@ -22,9 +24,22 @@ struct session_setup {
     const struct log *log;
     const struct pattern_set *tables;
     const struct pattern_set *exclude;
-    enum plugin plugins[2]; /* to be tried, in this order */
+    struct catalog *catalog; /* begins anew with the session */
+    bool first;              /* the tables that the user named must be there */
+    bool allow_missing;      /* … or are warned about */
+    enum plugin plugins[2];  /* to be tried, in this order */
     size_t plugin_count;
     int64_t patience_us; /* silence in a step that means a dead link; CLOCK_NEVER: none does */
+};
+
+/* What the server said on the way, as far as it has. */
+struct session_facts {
+    char identity[IDENTITY_MAX]; /* its answer to SQL_IDENTITY, "" until then */
+    char system_id[SYSTEM_ID_MAX];
+    int64_t wal_sender_timeout_us;       /* CLOCK_NEVER: none */
+    char synchronous_standby_names[256]; /* cut if longer */
+    bool in_recovery;
+    uint64_t consistent_lsn; /* the slot's consistent point */
 };
 
 struct session;
@@ -42,15 +57,23 @@ short session_events(const struct session *session);
 /* When session_step must be called whatever the socket does. */
 int64_t session_deadline(const struct session *session);
 
+/* Since when the server makes the slot; CLOCK_NEVER: it doesn't. */
+int64_t session_slot_since(const struct session *session);
+
 /* Whether the server is making the slot: closing now would leave it busy with that. */
 bool session_makes_slot(const struct session *session);
 
 /* After login, NULL before: the connection, which lives until session_free. */
 struct conn *session_conn(struct session *session);
 
+/* Borrowed. */
+const struct session_facts *session_facts(const struct session *session);
+
+/* After STEP_DONE: what is filtered in the server, or NULL. Borrowed. */
+const struct pushdown *session_filters(const struct session *session);
+
 /* After STEP_DONE. */
 enum plugin session_plugin(const struct session *session);
-int64_t session_wal_sender_timeout_us(const struct session *session); /* CLOCK_NEVER: none */
 
 /* Closes the connection. NULL is fine. */
 void session_free(struct session *session);

@@ -3,53 +3,63 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "feed/names.h"
-
-const char *resync_text(enum resync reason)
-{
-    static const char *const text[] = {
-        [RESYNC_NONE] = "",
-        [RESYNC_CONNECTED] = "connected",
-        [RESYNC_RECONNECTED] = "reconnected",
-        [RESYNC_OVERFLOW] = "overflow",
-        [RESYNC_FAILSAFE] = "failsafe",
-    };
-
-    return text[reason];
-}
+#include "feed/name.h"
 
 void window_init(struct window *window, const struct window_limits *limits)
 {
     *window = (struct window){.limits = *limits, .due_us = CLOCK_NEVER};
 }
 
-static void forget_events(struct window *window)
+void window_connected(struct window *window, uint64_t consistent_lsn)
 {
-    for (size_t i = 0; i < window->len; i++) {
-        window->events[i].name->pending = NAME_NOT_PENDING;
-    }
-    window->len = 0;
+    window->newest_lsn = window->last_lsn = consistent_lsn;
+    window->in_transaction = window->touched = false;
 }
 
-static bool add_event(struct window *window, struct name *name, int64_t wall_us)
+static void not_pending(struct window *window)
 {
-    if (window->len == window->cap) {
-        size_t cap = window->cap > 0 ? window->cap * 2 : 64;
-        struct window_event *bigger = realloc(window->events, cap * sizeof(*bigger));
+    for (size_t i = 0; i < window->item.len; i++) {
+        window->item.events[i].name->pending = NAME_NOT_PENDING;
+    }
+}
+
+/* Keeps what the item waits for. */
+static void forget_events(struct window *window)
+{
+    not_pending(window);
+    item_drop_events(&window->item);
+}
+
+static bool add_event(struct item *item, struct name *name, uint64_t count, int64_t wall_us)
+{
+    if (item->len == item->cap) {
+        size_t cap = item->cap > 0 ? item->cap * 2 : 64;
+        struct item_event *bigger = realloc(item->events, cap * sizeof(*bigger));
 
         if (bigger == NULL) {
             return false;
         }
-        window->events = bigger;
-        window->cap = cap;
+        item->events = bigger;
+        item->cap = cap;
     }
-    name->pending = window->len;
-    window->events[window->len++] = (struct window_event){name, wall_us, 1};
+    name->pending = item->len;
+    name->holds++;
+    item->events[item->len++] = (struct item_event){name, wall_us, count};
     return true;
 }
 
+/* The transaction must be visible before the item is printed. False: out of memory. */
+static bool join(struct window *window)
+{
+    if (window->touched || !window->in_transaction) {
+        return true;
+    }
+    window->touched = true;
+    return xids_add(&window->item.xids, window->xid);
+}
+
 /* The debounce rolls with each change, the cap stays. */
-static void touch(struct window *window, int64_t now_us)
+static void postpone(struct window *window, int64_t now_us)
 {
     if (window->due_us == CLOCK_NEVER) {
         window->first_us = now_us;
@@ -58,45 +68,90 @@ static void touch(struct window *window, int64_t now_us)
                                    clock_after(window->first_us, window->limits.max_wait_us));
 }
 
-bool window_change(struct window *window, struct name *name, int64_t now_us, int64_t wall_us)
+/* Adds changes whose transactions have joined. */
+static bool add_changes(struct window *window, struct name *name, uint64_t count, int64_t now_us,
+                        int64_t wall_us)
 {
+    struct item *item = &window->item;
+
     if (window->at_once) {
         return true; /* the resync stands for this change too */
     }
-    touch(window, now_us);
-    if (window->resync == RESYNC_OVERFLOW) {
+    postpone(window, now_us);
+    if (item->resync == RESYNC_OVERFLOW) {
         return true;
     }
     if (name->pending != NAME_NOT_PENDING) {
-        window->events[name->pending].count++;
+        struct item_event *event = &item->events[name->pending];
+
+        event->count += count;
+        event->first_seen_us = clock_earlier(event->first_seen_us, wall_us); /* a late one */
         return true;
     }
-    if (window->len >= window->limits.max_pending) {
+    if (item->len >= window->limits.max_pending) {
         forget_events(window);
-        window->resync = RESYNC_OVERFLOW;
+        item->resync = RESYNC_OVERFLOW;
         return true;
     }
-    return add_event(window, name, wall_us);
+    return add_event(item, name, count, wall_us);
 }
 
-void window_begin(struct window *window)
+bool window_change(struct window *window, struct name *name, uint64_t count, int64_t now_us,
+                   int64_t wall_us)
+{
+    return join(window) && add_changes(window, name, count, now_us, wall_us);
+}
+
+bool window_late(struct window *window, struct name *name, uint64_t count, const struct xids *xids,
+                 int64_t wall_us, int64_t now_us)
+{
+    window->item.lsn = window->last_lsn > window->item.lsn ? window->last_lsn : window->item.lsn;
+    window->newest_lsn =
+        window->last_lsn > window->newest_lsn ? window->last_lsn : window->newest_lsn;
+    return xids_add_set(&window->item.xids, xids) &&
+           add_changes(window, name, count, now_us, wall_us);
+}
+
+void window_begin(struct window *window, uint32_t xid)
 {
     window->in_transaction = true;
+    window->xid = xid;
+    window->touched = false;
 }
 
-void window_commit(struct window *window)
+void window_commit(struct window *window, uint64_t lsn)
 {
-    window->in_transaction = false;
+    window->last_lsn = lsn > window->last_lsn ? lsn : window->last_lsn;
+    if (window->touched) {
+        window->item.lsn = lsn > window->item.lsn ? lsn : window->item.lsn;
+        window->newest_lsn = lsn > window->newest_lsn ? lsn : window->newest_lsn;
+    }
+    window->in_transaction = window->touched = false;
 }
 
 void window_resync(struct window *window, enum resync reason, int64_t now_us)
 {
     forget_events(window);
-    if (window->resync == RESYNC_NONE) {
-        window->resync = reason;
+    if (window->item.resync == RESYNC_NONE) {
+        window->item.resync = reason;
     }
     window->at_once = true;
     window->due_us = now_us;
+}
+
+bool window_resync_from(struct window *window, enum resync reason, int64_t now_us)
+{
+    window_resync(window, reason, now_us);
+    return join(window);
+}
+
+bool window_resync_late(struct window *window, enum resync reason, const struct xids *xids,
+                        int64_t now_us)
+{
+    window->newest_lsn =
+        window->last_lsn > window->newest_lsn ? window->last_lsn : window->newest_lsn;
+    window_resync(window, reason, now_us);
+    return xids_add_set(&window->item.xids, xids);
 }
 
 int64_t window_deadline(const struct window *window)
@@ -104,24 +159,30 @@ int64_t window_deadline(const struct window *window)
     return window->in_transaction ? CLOCK_NEVER : window->due_us;
 }
 
-void window_clear(struct window *window)
+void window_seal(struct window *window, struct item *sealed)
 {
-    forget_events(window);
-    window->resync = RESYNC_NONE;
+    struct item empty = *sealed;
+
+    not_pending(window);
+    *sealed = window->item;
+    if (sealed->resync != RESYNC_NONE || sealed->lsn == 0) {
+        sealed->lsn = window->newest_lsn;
+    }
+    window->item = empty; /* its memory serves again */
     window->at_once = false;
     window->due_us = CLOCK_NEVER;
 }
 
-void window_disconnected(struct window *window)
+void window_clear(struct window *window)
 {
-    if (window->in_transaction) {
-        window_clear(window);
-        window->in_transaction = false;
-    }
+    forget_events(window);
+    item_clear(&window->item);
+    window->at_once = false;
+    window->due_us = CLOCK_NEVER;
+    window->touched = false;
 }
 
 void window_free(struct window *window)
 {
-    free(window->events);
-    *window = (struct window){0};
+    item_free(&window->item);
 }

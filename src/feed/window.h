@@ -1,8 +1,7 @@
 /*
  * The open window: changes coalesced to one event per payload, until it is
  * quiet for the debounce or the cap is reached, but never inside a transaction.
- *
- * A window is a batch, or a resync: that one stands for all changes in it.
+ * Then it is sealed: its item waits to be printed, and nothing joins it.
  */
 #ifndef PGNUDGE_FEED_WINDOW_H
 #define PGNUDGE_FEED_WINDOW_H
@@ -11,21 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct name;
-
-enum resync {
-    RESYNC_NONE,
-    RESYNC_CONNECTED,
-    RESYNC_RECONNECTED,
-    RESYNC_OVERFLOW,
-    RESYNC_FAILSAFE /* by the clock; or something came that could not be read */
-};
-
-struct window_event {
-    struct name *name;
-    int64_t first_seen_us; /* wall clock */
-    uint64_t count;        /* changes merged */
-};
+#include "feed/item.h"
 
 struct window_limits {
     int64_t debounce_us; /* quiet that closes it */
@@ -35,41 +20,54 @@ struct window_limits {
 
 struct window {
     struct window_limits limits;
-    struct window_event *events; /* in the order of their first change */
-    size_t len;
-    size_t cap;
-    enum resync resync;  /* if not NONE: it is printed in place of the events */
-    bool at_once;        /* the resync was asked for: no debounce */
+    struct item item;
+    bool at_once;        /* its resync was asked for: no debounce */
     bool in_transaction; /* between a BEGIN and its COMMIT */
+    uint32_t xid;        /* … of that one */
+    bool touched;        /* … which has changes in this window */
+    uint64_t newest_lsn; /* of this connection: the slot's consistent point, or a later COMMIT */
+    uint64_t last_lsn;   /* the end of the newest COMMIT, watched or not */
     int64_t first_us;    /* monotonic clock: of the first change */
-    int64_t due_us;      /* of its end, should nothing more come; CLOCK_NEVER while it is empty */
+    int64_t due_us;      /* its end, should nothing more come; CLOCK_NEVER while it is empty */
 };
-
-/* The contract's word for a reason. */
-const char *resync_text(enum resync reason);
 
 void window_init(struct window *window, const struct window_limits *limits);
 
-/* One change of a watched table. False: out of memory. */
-bool window_change(struct window *window, struct name *name, int64_t now_us, int64_t wall_us);
+/* A new stream begins at the slot's consistent point. */
+void window_connected(struct window *window, uint64_t consistent_lsn);
 
-void window_begin(struct window *window);
-void window_commit(struct window *window);
+/* `count` changes of a watched table. False: out of memory. */
+bool window_change(struct window *window, struct name *name, uint64_t count, int64_t now_us,
+                   int64_t wall_us);
+
+/*
+ * Changes that are named late (see names.h): of the transactions `xids`, all
+ * received by now. False: out of memory.
+ */
+bool window_late(struct window *window, struct name *name, uint64_t count, const struct xids *xids,
+                 int64_t wall_us, int64_t now_us);
+
+/* A resync in place of changes that can't be named; as above. */
+bool window_resync_late(struct window *window, enum resync reason, const struct xids *xids,
+                        int64_t now_us);
+
+void window_begin(struct window *window, uint32_t xid);
+void window_commit(struct window *window, uint64_t lsn);
 
 /* Makes it a resync that is due at once; one that waits already keeps its reason. */
 void window_resync(struct window *window, enum resync reason, int64_t now_us);
 
+/* The same, asked for by the transaction under way. False: out of memory. */
+bool window_resync_from(struct window *window, enum resync reason, int64_t now_us);
+
 /* When it closes: CLOCK_NEVER while it is empty or inside a transaction. */
 int64_t window_deadline(const struct window *window);
 
-/* It has been printed, or something else stands for it: empties it. */
-void window_clear(struct window *window);
+/* Moves what is in the window to `sealed`, which must be empty, and begins a new one. */
+void window_seal(struct window *window, struct item *sealed);
 
-/*
- * The stream is gone. What it left incomplete can't be closed, and the
- * reconnect's resync stands for it; a window of whole transactions stays.
- */
-void window_disconnected(struct window *window);
+/* Empties it: something else stands for what was in it. */
+void window_clear(struct window *window);
 
 void window_free(struct window *window);
 

@@ -13,6 +13,7 @@ struct conn {
     struct buffer out;
     struct cancel_key cancel_key;
     char server_version[64];
+    char server_encoding[32];
 };
 
 struct conn *conn_new(struct transport *transport, const struct address *address)
@@ -84,9 +85,14 @@ static void keep_parameter(struct conn *conn, struct slice body)
 {
     struct slice name, value;
 
-    if (cursor_string(&body, &name) && cursor_string(&body, &value) &&
-        slice_equal(name, slice_of("server_version"))) {
+    if (!cursor_string(&body, &name) || !cursor_string(&body, &value)) {
+        return;
+    }
+    if (slice_equal(name, slice_of("server_version"))) {
         snprintf(conn->server_version, sizeof(conn->server_version), "%.*s", (int)value.len,
+                 value.data);
+    } else if (slice_equal(name, slice_of("server_encoding"))) {
+        snprintf(conn->server_encoding, sizeof(conn->server_encoding), "%.*s", (int)value.len,
                  value.data);
     }
 }
@@ -137,6 +143,11 @@ const struct tls *conn_tls(const struct conn *conn)
 const char *conn_server_version(const struct conn *conn)
 {
     return conn->server_version;
+}
+
+const char *conn_server_encoding(const struct conn *conn)
+{
+    return conn->server_encoding;
 }
 
 struct cancel_key *conn_cancel_key(struct conn *conn)

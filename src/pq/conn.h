@@ -65,6 +65,9 @@ const struct tls *conn_tls(const struct conn *conn);
 /* The server's version as it reports it ("17.2 (Debian …)"), "" before the login. */
 const char *conn_server_version(const struct conn *conn);
 
+/* The database's encoding as it reports it ("UTF8"), "" before the login. */
+const char *conn_server_encoding(const struct conn *conn);
+
 /* Filled in by the login. */
 struct cancel_key *conn_cancel_key(struct conn *conn);
 

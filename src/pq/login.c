@@ -141,8 +141,18 @@ static enum step next_attempt(struct login *login, int64_t now_us, struct error 
     }
 }
 
-struct login *login_start(const struct conninfo *info, bool replication, int64_t now_us,
-                          struct error *error)
+static bool find_addresses(struct login *login, const struct address *only, struct error *error)
+{
+    if (only == NULL) {
+        return address_resolve(login->info, &login->addresses, error);
+    }
+    login->addresses.at[0] = *only;
+    login->addresses.count = 1;
+    return true;
+}
+
+struct login *login_start(const struct conninfo *info, const struct address *only, bool replication,
+                          int64_t now_us, struct error *error)
 {
     struct login *login = calloc(1, sizeof(*login));
 
@@ -155,7 +165,7 @@ struct login *login_start(const struct conninfo *info, bool replication, int64_t
     if (conninfo_text(info, CONN_PASSWORD)[0] == '\0') { /* anew each time: it may have changed */
         login->password = passfile_lookup(info, &login->no_password);
     }
-    if (!address_resolve(info, &login->addresses, error) ||
+    if (!find_addresses(login, only, error) ||
         (!start_address(login, 0, now_us, error) &&
          next_attempt(login, now_us, error) == STEP_FAILED)) {
         login_free(login);

@@ -16,12 +16,12 @@
 struct login;
 
 /*
- * Resolves the host (which may block) and begins. With `replication` the
- * server's end is a walsender. `info` must outlive the login and the
- * connection. NULL: `error` says why.
+ * Resolves the host (which may block), or takes the one address `only`, and
+ * begins. With `replication` the server's end is a walsender. `info` must
+ * outlive the login and the connection. NULL: `error` says why.
  */
-struct login *login_start(const struct conninfo *info, bool replication, int64_t now_us,
-                          struct error *error);
+struct login *login_start(const struct conninfo *info, const struct address *only, bool replication,
+                          int64_t now_us, struct error *error);
 
 /* Goes on as far as it can without waiting, and gives up an address at its deadline. */
 enum step login_step(struct login *login, int64_t now_us, struct error *error);

@@ -134,23 +134,6 @@ static bool attribute(struct slice *message, char name, struct slice *value)
     return true;
 }
 
-/* A positive decimal number, or -1. */
-static int64_t read_iterations(struct slice text)
-{
-    int64_t value = 0;
-
-    if (text.len == 0 || text.len > 18) {
-        return -1;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9') {
-            return -1;
-        }
-        value = value * 10 + (text.data[i] - '0');
-    }
-    return value > 0 ? value : -1;
-}
-
 static bool hmac(const struct scram *scram, const unsigned char *key, struct slice text,
                  unsigned char *out)
 {
@@ -186,7 +169,7 @@ struct server_first {
     struct slice nonce;
     unsigned char salt[SALT_MAX];
     int salt_len;
-    int64_t iterations;
+    uint64_t iterations;
 };
 
 static bool read_server_first(const struct scram *scram, struct slice message,
@@ -203,14 +186,14 @@ static bool read_server_first(const struct scram *scram, struct slice message,
         return forged(error, "the server's nonce doesn't begin with ours");
     }
     first->salt_len = decode_base64(salt, first->salt, sizeof(first->salt));
-    first->iterations = read_iterations(iterations);
-    if (first->salt_len < 0 || first->iterations < 0) {
+    if (first->salt_len < 0 || !slice_number(iterations, &first->iterations) ||
+        first->iterations == 0) {
         return forged(error, "the salt or the iteration count is invalid");
     }
     if (first->iterations > SCRAM_ITERATIONS_MAX) {
         return error_set(error, ERROR_PERMANENT,
-                         "the server asks for %lld SCRAM iterations, more than %d are refused",
-                         (long long)first->iterations, SCRAM_ITERATIONS_MAX);
+                         "the server asks for %llu SCRAM iterations, more than %d are refused",
+                         (unsigned long long)first->iterations, SCRAM_ITERATIONS_MAX);
     }
     return true;
 }

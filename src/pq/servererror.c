@@ -70,6 +70,18 @@ void server_error_read(struct slice body, struct error *error)
     error->kind = kind_of(error->sqlstate);
 }
 
+bool server_error_field(struct slice body, char letter, struct slice *text)
+{
+    uint8_t field;
+
+    while (cursor_u8(&body, &field) && field != 0 && cursor_string(&body, text)) {
+        if (field == (uint8_t)letter) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool server_error_refused_plugin(const struct error *error)
 {
     return strcmp(error->sqlstate, "58P01") == 0 ||

@@ -12,6 +12,9 @@
  */
 void server_error_read(struct slice body, struct error *error);
 
+/* One field of the body, by its letter ('M': the message). False: it isn't there. */
+bool server_error_field(struct slice body, char letter, struct slice *text);
+
 /* Whether the server refused to load the output plugin named in the command: not installed
  * (58P01), or not allowed by output_plugin_libraries (42501 with that name in the HINT). */
 bool server_error_refused_plugin(const struct error *error);

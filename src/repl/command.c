@@ -34,6 +34,17 @@ void sql_literal(struct buffer *out, struct slice text)
     buffer_byte(out, '\'');
 }
 
+bool sql_name_literal(struct buffer *out, struct encoding *encoding, struct slice name)
+{
+    struct buffer text = {0};
+    bool ok = encoding_from_utf8(encoding, name, &text);
+
+    sql_literal(out, (struct slice){text.data, text.len});
+    out->failed |= text.failed;
+    buffer_free(&text);
+    return ok;
+}
+
 void command_create_slot(struct buffer *out, const char *slot, const char *plugin)
 {
     buffer_format(out, "CREATE_REPLICATION_SLOT \"%s\" TEMPORARY LOGICAL \"%s\" NOEXPORT_SNAPSHOT",

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
+#include "base/encoding.h"
 #include "base/text.h"
 
 #define SLOT_NAME_MAX 64 /* bytes, NUL included: NAMEDATALEN */
@@ -15,6 +16,12 @@ bool slot_name(char name[SLOT_NAME_MAX]);
 /* Appends a string literal: 'it''s'. The replication grammar has no backslash escapes, and SQL
  * with standard_conforming_strings neither. */
 void sql_literal(struct buffer *out, struct slice text);
+
+/*
+ * The same for a name in UTF-8, converted to the database's encoding. False:
+ * that lacks a letter of it, and an empty literal stands there.
+ */
+bool sql_name_literal(struct buffer *out, struct encoding *encoding, struct slice name);
 
 /*
  * Appends CREATE_REPLICATION_SLOT for a temporary logical slot without a

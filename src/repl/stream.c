@@ -9,6 +9,8 @@
 struct stream {
     struct stream_setup setup;
     uint64_t received;       /* the highest LSN that came: LSNs go back between transactions */
+    uint64_t settled;        /* see stream_settled */
+    uint64_t settled_told;   /* … and how much of it the server knows */
     bool answer_owed;        /* it moved, or a keepalive came, since the last status */
     int64_t last_receive_us; /* for liveness */
     int64_t next_request_us; /* when the next status asks for a reply */
@@ -125,21 +127,39 @@ enum stream_event stream_next(struct stream *stream, struct stream_message *mess
     return event;
 }
 
-/*
- * Acknowledging at once loses nothing: the slot is never read a second time,
- * and whatever a lost connection takes along is covered by the next resync.
- */
-static void write_status(struct stream *stream, bool reply_requested)
+static void write_status(struct stream *stream, uint64_t flushed, bool reply_requested)
 {
     struct standby_status status = {
         .written = stream->received,
-        .flushed = stream->received,
-        .applied = stream->received,
+        .flushed = flushed,
+        .applied = flushed,
         .wall_us = clock_wall_us(),
         .reply_requested = reply_requested,
     };
 
     standby_status_write(conn_out(stream->setup.conn), &status);
+}
+
+/*
+ * Acknowledging at once loses nothing: the slot is never read a second time,
+ * and whatever a lost connection takes along is covered by the next resync.
+ *
+ * A walsender that reports a flush position is a candidate for a synchronous
+ * standby, by which COMMITs would be confirmed; one with none never is. So the
+ * flush position, which moves the slot, is told only now and then, only up to
+ * where no commit waits, and is taken back in the same write.
+ */
+static void write_statuses(struct stream *stream, bool reply_requested)
+{
+    if (!stream->setup.uncounted) {
+        write_status(stream, stream->received, reply_requested);
+    } else {
+        if (reply_requested && stream->settled > stream->settled_told) {
+            write_status(stream, stream->settled, false);
+            stream->settled_told = stream->settled;
+        }
+        write_status(stream, 0, reply_requested);
+    }
     stream->answer_owed = false;
 }
 
@@ -147,7 +167,7 @@ static void write_status(struct stream *stream, bool reply_requested)
 static bool send_status(struct stream *stream, bool reply_requested, struct error *error)
 {
     if (conn_out(stream->setup.conn)->len == 0) {
-        write_status(stream, reply_requested);
+        write_statuses(stream, reply_requested);
     }
     return conn_flush(stream->setup.conn, error) != IO_ERROR;
 }
@@ -168,6 +188,16 @@ bool stream_answer(struct stream *stream, int64_t now_us, struct error *error)
         stream->next_request_us = clock_after(now_us, stream->setup.status_interval_us);
     }
     return (!due && !stream->answer_owed) || send_status(stream, due, error);
+}
+
+uint64_t stream_position(const struct stream *stream)
+{
+    return stream->received;
+}
+
+void stream_settled(struct stream *stream, uint64_t lsn)
+{
+    stream->settled = lsn < stream->received ? lsn : stream->received;
 }
 
 int64_t stream_deadline(const struct stream *stream)

@@ -21,6 +21,7 @@ struct stream_setup {
     struct conn *conn;          /* after CopyBothResponse; borrowed */
     int64_t status_interval_us; /* between status updates that ask for a reply */
     int64_t liveness_us;        /* silence that means a dead link; CLOCK_NEVER: none does */
+    bool uncounted;             /* never be counted as a synchronous standby */
 };
 
 enum stream_event {
@@ -52,6 +53,15 @@ enum stream_event stream_next(struct stream *stream, struct stream_message *mess
  * silent for too long.
  */
 bool stream_answer(struct stream *stream, int64_t now_us, struct error *error);
+
+/* The newest position received. */
+uint64_t stream_position(const struct stream *stream);
+
+/*
+ * If uncounted: no commit up to `lsn` waits for a standby any more, so that the
+ * slot may advance to it.
+ */
+void stream_settled(struct stream *stream, uint64_t lsn);
 
 /* When stream_answer must be called at the latest. */
 int64_t stream_deadline(const struct stream *stream);

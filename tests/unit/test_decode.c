@@ -111,6 +111,17 @@ static void note(struct buffer *log, enum plugin plugin, const struct change *ch
             buffer_text(log, "malformed name\n");
         }
         break;
+    case CHANGE_MESSAGE:
+        if (change->cut) {
+            buffer_text(log, "message, cut\n");
+        } else if (decoder_content(plugin, change->content, &schema)) {
+            buffer_text(log, "message [");
+            buffer_append(log, schema.data, schema.len);
+            buffer_text(log, "]\n");
+        } else {
+            buffer_text(log, "malformed message\n");
+        }
+        break;
     case CHANGE_IGNORED:
         buffer_text(log, "ignored\n");
         break;
@@ -204,6 +215,15 @@ static void test_decoding_messages(void)
          "[public][a, b: c]\n[d.e][f]\n"},
         {"message: transactional: 1 prefix: p, sz: 3 content:abc", "ignored\n"},
         {"message: transactional: 0 prefix: table a.b: INSERT, sz: 0 content:", "ignored\n"},
+        {"message: transactional: 1 prefix: pgnudge, sz: 0 content:", "message []\n"},
+        {"message: transactional: 0 prefix: pgnudge, sz: 3 content:abc", "message [abc]\n"},
+        {"message: transactional: 1 prefix: pgnudge, sz: 23 content:a, sz: 3 content:\"x\": \\",
+         "message [a, sz: 3 content:\"x\": \\]\n"},
+        {"message: transactional: 1 prefix: pgnudge2, sz: 0 content:", "ignored\n"},
+        {"message: transactional: 1 prefix: pgnudg, sz: 0 content:", "ignored\n"},
+        {"message: transactional: 1 prefix: PGNUDGE, sz: 0 content:", "ignored\n"},
+        {"message: transactional: 1 prefix: , sz: 0 content:", "ignored\n"},
+        {"message: transactional: 0 prefix: x prefix: pgnudge, sz: 0 content:", "ignored\n"},
     };
 
     run_cases(PLUGIN_TEST_DECODING, cases, COUNT_OF(cases));
@@ -381,6 +401,21 @@ static void wal2json_messages(void)
         {"{\"action\":\"M\",\"xid\":null,\"transactional\":false,\"prefix\":\"p\","
          "\"content\":\"\"}",
          "ignored\n"},
+        {"{\"action\":\"M\",\"xid\":1,\"transactional\":true,\"prefix\":\"pgnudge\","
+         "\"content\":\"\"}",
+         "message []\n"},
+        {"{\"action\":\"M\",\"xid\":null,\"transactional\":false,\"prefix\":\"pgnudge\","
+         "\"content\":\"public.\\\"a\\\\b\\n\\\"\"}",
+         "message [public.\"a\\b\n\"]\n"},
+        {"{\"action\":\"M\",\"transactional\":true,\"prefix\":\"pgnudge\",\"content\":\"a.b\"}",
+         "message [a.b]\n"},
+        {"{\"action\":\"M\",\"xid\":1,\"transactional\":true,\"prefix\":\"pgnudge\","
+         "\"content\":\"\\u00e4\"}",
+         "message [\xc3\xa4]\n"},
+        {"{\"action\":\"M\",\"prefix\":\"pgnudge\",\"content\":\"\\x\"}", "malformed message\n"},
+        {"{\"action\":\"M\",\"prefix\":\"pgnudge2\",\"content\":\"\"}", "ignored\n"},
+        {"{\"action\":\"M\",\"prefix\":\"\",\"content\":\"pgnudge\"}", "ignored\n"},
+        {"{\"action\":\"M\",\"prefix\":\"a\\\"pgnudge\",\"content\":\"\"}", "ignored\n"},
         /* members that options put in front of the names */
         {"{\"action\":\"B\",\"xid\":5,\"timestamp\":\"2026-11-20 10:00:00+00\","
          "\"origin\":0,\"lsn\":\"0/16B3748\",\"nextlsn\":\"0/16B3790\"}",
@@ -417,6 +452,9 @@ static void wal2json_unreadable(void)
         {"{\"action\":\"I\"}", "unreadable\n"},
         {"{\"action\":\"I\",\"table\":\"t\"}", "unreadable\n"},
         {"{\"action\":\"I\",\"schema\":\"s\"}", "unreadable\n"},
+        {"{\"action\":\"M\"}", "unreadable\n"},
+        {"{\"action\":\"M\",\"prefix\":\"pgnudge\"}", "unreadable\n"},
+        {"{\"action\":\"M\",\"prefix\":\"pgnudge\",\"content\":\"a", "unreadable\n"},
         {"{\"action\":\"I\",\"table\":\"t\",\"schema\":\"s\"}", "unreadable\n"},
         {"{\"action\":\"I\",\"schema\":\"s\",\"x\":1,\"table\":\"t\"}", "unreadable\n"},
         {"{\"action\":\"I\",\"schema\":\"s\",\"table\":5}", "unreadable\n"},
@@ -597,6 +635,102 @@ static void mutate(struct buffer *text, uint64_t *seed)
     }
 }
 
+/* A message longer than its first piece: what it says isn't waited for. */
+static void long_messages(void)
+{
+    static const struct {
+        enum plugin plugin;
+        const char *text;
+        const char *changes;
+    } cases[] = {
+        {PLUGIN_TEST_DECODING,
+         "message: transactional: 1 prefix: pgnudge, sz: 9000 content:", "message, cut\n"},
+        {PLUGIN_TEST_DECODING,
+         "message: transactional: 1 prefix: other, sz: 9000 content:", "ignored\n"},
+        {PLUGIN_WAL2JSON, "{\"action\":\"M\",\"xid\":1,\"prefix\":\"pgnudge\",\"content\":\"",
+         "message, cut\n"},
+        {PLUGIN_WAL2JSON, "{\"action\":\"M\",\"xid\":1,\"prefix\":\"other\",\"content\":\"",
+         "ignored\n"},
+    };
+    static const size_t cuts[] = {8192, 8500, 8501};
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buffer text = {0}, log = {0};
+
+        CASE("%s", cases[i].text);
+        buffer_text(&text, cases[i].text);
+        for (int j = 0; j < 9000; j++) {
+            buffer_byte(&text, j % 100 == 0 ? '\\' : 'x');
+        }
+        decode_cut(cases[i].plugin, check_content(&text), cuts, COUNT_OF(cuts), &log);
+        CHECK_BUFFER(log, cases[i].changes);
+        buffer_free(&text);
+        buffer_free(&log);
+    }
+}
+
+/* --- wal2json's warnings --- */
+
+static void warnings(void)
+{
+    static const struct {
+        const char *text;
+        enum warning warning;
+        const char *schema;
+        const char *table;
+    } cases[] = {
+        {"no tuple identifier for UPDATE in table \"public\".\"orders\"", WARNING_ROW, "public",
+         "orders"},
+        {"no tuple identifier for DELETE in table \"s\".\"t\"", WARNING_ROW, "s", "t"},
+        {"no tuple identifier for UPDATE in table \"a.b\".\"c, d: \"", WARNING_ROW, "a.b",
+         "c, d: "},
+        {"no tuple data for UPDATE in table \"s\".\"t\"", WARNING_ROW, "s", "t"},
+        {"no tuple identifier for UPDATE in table \"\"\".\"\"\"", WARNING_ROW, "\"", "\""},
+        {"no tuple identifier for UPDATE in table \"a\"b\".\"c\".d\"", WARNING_ROW, "a\"b",
+         "c\".d"},
+        {"no tuple identifier for UPDATE in table \"x\".\" in table \"\"", WARNING_ROW, "x",
+         " in table \""},
+        {"no tuple identifier for UPDATE in table \"tr\xe4nen\".\"\xff\"", WARNING_ROW, "tr\xe4nen",
+         "\xff"},
+        /* which dot? */
+        {"no tuple identifier for UPDATE in table \"a\".\"b\".\"c\"", WARNING_UNREADABLE, "", ""},
+        {"no tuple identifier for UPDATE in table \"a\".\".\"c\"", WARNING_UNREADABLE, "", ""},
+        {"no tuple identifier for UPDATE in table \"a\".\"\".\"\"", WARNING_UNREADABLE, "", ""},
+        /* cut, or in other words */
+        {"no tuple identifier for UPDATE in table \"public\".\"ord", WARNING_UNREADABLE, "", ""},
+        {"no tuple identifier for UPDATE in table \"public\"", WARNING_UNREADABLE, "", ""},
+        {"no tuple identifier for UPDATE in table \"\"", WARNING_UNREADABLE, "", ""},
+        {"no tuple identifier for UPDATE in table \"", WARNING_UNREADABLE, "", ""},
+        {"no tuple identifier for UPDATE in table ", WARNING_UNREADABLE, "", ""},
+        {"no tuple identifier for UPDATE", WARNING_UNREADABLE, "", ""},
+        {"no tuple ", WARNING_UNREADABLE, "", ""},
+        {"no tuple", WARNING_OTHER, "", ""},
+        {"", WARNING_OTHER, "", ""},
+        {"\"", WARNING_OTHER, "", ""},
+        {"there is no transaction in progress", WARNING_OTHER, "", ""},
+        {"table \"public\".\"orders\": no tuple identifier", WARNING_OTHER, "", ""},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        size_t len = strlen(cases[i].text);
+        char *exact = malloc(len + 1); /* for the sanitizer: no byte more, but for "" */
+        struct slice schema = {"", 0}, table = {"", 0};
+        enum warning warning;
+
+        CASE("%s", cases[i].text);
+        REQUIRE(exact != NULL);
+        memcpy(exact + 1, cases[i].text, len);
+        exact[0] = 'x';
+        warning = decoder_warning((struct slice){exact + 1, len}, &schema, &table);
+        CHECK_INT(warning, cases[i].warning);
+        if (warning == WARNING_ROW) {
+            CHECK_SLICE(schema, slice_of(cases[i].schema));
+            CHECK_SLICE(table, slice_of(cases[i].table));
+        }
+        free(exact);
+    }
+}
+
 /* Nothing to expect of the result but that it is one; the sanitizers watch. */
 static void mutations(void)
 {
@@ -608,10 +742,13 @@ static void mutations(void)
         {PLUGIN_TEST_DECODING, "table public.orders: INSERT: id[integer]:1 t[text]:'x'"},
         {PLUGIN_TEST_DECODING, "table public.\"a, \"\"b: c\", \"d.e\".f, x.y: TRUNCATE: cascade"},
         {PLUGIN_TEST_DECODING, "message: transactional: 1 prefix: p, sz: 3 content:abc"},
+        {PLUGIN_TEST_DECODING, "message: transactional: 0 prefix: pgnudge, sz: 3 content:a.b"},
         {PLUGIN_WAL2JSON, "{\"action\":\"B\",\"xid\":734,\"lsn\":\"0/16B3748\"}"},
         {PLUGIN_WAL2JSON, "{\"action\":\"I\",\"xid\":7,\"schema\":\"a\\\"\\u0001\\n\",\"table\":"
                           "\"\\ud83d\\udc18\\\\\",\"columns\":[{\"name\":\"a\",\"value\":1}]}"},
         {PLUGIN_WAL2JSON, "{\"action\":\"M\",\"xid\":null,\"prefix\":\"p\",\"content\":\"c\"}"},
+        {PLUGIN_WAL2JSON,
+         "{\"action\":\"M\",\"xid\":1,\"prefix\":\"pgnudge\",\"content\":\"\\u00e4\"}"},
     };
     struct buffer text = {0}, log = {0};
     uint64_t seed = 20261120;
@@ -648,6 +785,8 @@ static const struct check_test tests[] = {
     {"wal2json: any names", wal2json_names},
     {"wal2json: rows longer than their first piece", wal2json_long_rows},
     {"wal2json: cut off anywhere", wal2json_truncated},
+    {"messages longer than their first piece", long_messages},
+    {"wal2json's warnings: of which table, or not to be told", warnings},
     {"a name is unquoted, or malformed", names_alone},
     {"one message after the other, the one before unfinished", one_after_the_other},
     {"the plugins' names and options", plugin_texts},

@@ -6,8 +6,9 @@
 
 #include "base/clock.h"
 #include "check.h"
-#include "feed/names.h"
+#include "feed/name.h"
 #include "feed/payload.h"
+#include "feed/window.h"
 
 #define FIRST_SEEN (1763622000 * CLOCK_S + 123456) /* the contract's example */
 
@@ -21,7 +22,7 @@ static struct name *new_name(struct slice schema, struct slice table)
     payload_json(&json, schema, table);
     name = malloc(sizeof(*name) + json.len);
     if (name != NULL && CHECK(!json.failed)) {
-        *name = (struct name){.watched = true, .pending = NAME_NOT_PENDING};
+        *name = (struct name){.pending = NAME_NOT_PENDING};
         name->json_len = json.len;
         memcpy(name->json, json.data, json.len);
     }
@@ -38,12 +39,14 @@ static void batch(void)
 
     REQUIRE(orders != NULL && items != NULL);
     window_init(&window, &limits);
+    window_begin(&window, 700);
     for (int i = 0; i < 500; i++) {
-        CHECK(window_change(&window, orders, 0, FIRST_SEEN + i));
+        CHECK(window_change(&window, orders, 1, 0, FIRST_SEEN + i));
     }
-    CHECK(window_change(&window, items, 0, 1763622001 * CLOCK_S + 42));
-    item_line(&line, &window);
-    CHECK_BUFFER(line, "{\"type\":\"batch\",\"events\":["
+    CHECK(window_change(&window, items, 1, 0, 1763622001 * CLOCK_S + 42));
+    window_commit(&window, 0x16B3A90);
+    item_line(&line, &window.item);
+    CHECK_BUFFER(line, "{\"type\":\"batch\",\"lsn\":\"0/16B3A90\",\"events\":["
                        "{\"payload\":\"public.orders\",\"schema\":\"public\",\"table\":\"orders\","
                        "\"first_seen\":1763622000.123456,\"count\":500},"
                        "{\"payload\":\"shop.Items\",\"schema\":\"shop\",\"table\":\"Items\","
@@ -75,8 +78,8 @@ static void six_digits(void)
         REQUIRE(name != NULL);
         CASE("%s", cases[i].text);
         window_init(&window, &limits);
-        CHECK(window_change(&window, name, 0, cases[i].us));
-        item_line(&line, &window);
+        CHECK(window_change(&window, name, 1, 0, cases[i].us));
+        item_line(&line, &window.item);
         buffer_byte(&line, '\0');
         CHECK(strstr(line.data, cases[i].text) != NULL);
         buffer_free(&line);
@@ -89,25 +92,28 @@ static void resyncs(void)
 {
     static const struct {
         enum resync reason;
+        uint64_t lsn;
         const char *line;
     } cases[] = {
-        {RESYNC_CONNECTED, "{\"type\":\"resync\",\"reason\":\"connected\"}\n"},
-        {RESYNC_RECONNECTED, "{\"type\":\"resync\",\"reason\":\"reconnected\"}\n"},
-        {RESYNC_OVERFLOW, "{\"type\":\"resync\",\"reason\":\"overflow\"}\n"},
-        {RESYNC_FAILSAFE, "{\"type\":\"resync\",\"reason\":\"failsafe\"}\n"},
+        {RESYNC_CONNECTED, 0x16B3748,
+         "{\"type\":\"resync\",\"reason\":\"connected\",\"lsn\":\"0/16B3748\"}\n"},
+        {RESYNC_RECONNECTED, 0x1600000000,
+         "{\"type\":\"resync\",\"reason\":\"reconnected\",\"lsn\":\"16/0\"}\n"},
+        {RESYNC_OVERFLOW, 0x16B374D848,
+         "{\"type\":\"resync\",\"reason\":\"overflow\",\"lsn\":\"16/B374D848\"}\n"},
+        {RESYNC_FAILSAFE, UINT64_MAX,
+         "{\"type\":\"resync\",\"reason\":\"failsafe\",\"lsn\":\"FFFFFFFF/FFFFFFFF\"}\n"},
+        {RESYNC_REQUESTED, 1, "{\"type\":\"resync\",\"reason\":\"requested\",\"lsn\":\"0/1\"}\n"},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct item item = {.resync = cases[i].reason, .lsn = cases[i].lsn};
         struct buffer line = {0};
-        struct window window;
 
         CASE("%s", cases[i].line);
-        window_init(&window, &limits);
-        window_resync(&window, cases[i].reason, 0);
-        item_line(&line, &window);
+        item_line(&line, &item);
         CHECK_BUFFER(line, cases[i].line);
         buffer_free(&line);
-        window_free(&window);
     }
 }
 
@@ -153,8 +159,8 @@ static void any_name(void)
         REQUIRE(name != NULL);
         CASE("case %zu", i);
         window_init(&window, &limits);
-        CHECK(window_change(&window, name, 0, FIRST_SEEN));
-        item_line(&line, &window);
+        CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
+        item_line(&line, &window.item);
         CHECK(memchr(line.data, '\n', line.len) == line.data + line.len - 1);
         for (size_t at = 0, len; at < line.len; at += len) {
             len = utf8_sequence((struct slice){line.data + at, line.len - at});
@@ -186,15 +192,42 @@ static void no_room(void)
 
     REQUIRE(name != NULL);
     window_init(&window, &limits);
-    CHECK(window_change(&window, name, 0, FIRST_SEEN));
+    CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
     for (size_t limit = 1; limit < 100; limit++) {
         struct buffer line = {.limit = limit};
 
         CASE("%zu bytes", limit);
-        item_line(&line, &window);
+        item_line(&line, &window.item);
         CHECK(line.failed);
         buffer_free(&line);
     }
+    window_free(&window);
+    free(name);
+}
+
+/* Its names may be forgotten afterwards, and its memory serves again. */
+static void cleared(void)
+{
+    struct name *name = new_name(slice_of("s"), slice_of("t"));
+    struct window window;
+    struct item item = {0};
+
+    REQUIRE(name != NULL);
+    window_init(&window, &limits);
+    window_begin(&window, 700);
+    CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
+    window_commit(&window, 0x100);
+    window_seal(&window, &item);
+    CHECK_INT(name->holds, 1);
+    item_drop_events(&item);
+    CHECK_INT(name->holds, 0);
+    CHECK(item.len == 0 && item.lsn == 0x100 && item.xids.len == 1);
+    item.resync = RESYNC_FAILSAFE;
+    item_clear(&item);
+    CHECK(item.resync == RESYNC_NONE && item.lsn == 0 && xids_empty(&item.xids));
+    CHECK(item.cap > 0);
+    item_free(&item);
+    CHECK(item.events == NULL && item.cap == 0);
     window_free(&window);
     free(name);
 }
@@ -205,6 +238,7 @@ static const struct check_test tests[] = {
     {"resyncs, byte for byte", resyncs},
     {"any name is on one line of JSON and comes back", any_name},
     {"a line without room is a failure", no_room},
+    {"a cleared item lets go of its names", cleared},
 };
 
 CHECK_MAIN(tests)

@@ -263,6 +263,62 @@ static void many_names(void)
     pattern_set_free(&set);
 }
 
+/* One name without stars, as messages have it. */
+static void one_name(void)
+{
+    static const struct {
+        const char *text;
+        const char *parts; /* NULL: it is none */
+    } cases[] = {
+        {"public.orders", "public|orders"},
+        {"Public.Orders", "Public|Orders"},
+        {" public . orders ", "public|orders"},
+        {"\"a.b\".\"c,d\"", "a.b|c,d"},
+        {"\"a\"\"b\".\"*\"", "a\"b|*"},
+        {"public.\" a \"", "public| a "},
+        {"tr\xc3\xa4nen.\xe6\x97\xa5", "tr\xc3\xa4nen|\xe6\x97\xa5"},
+        {"\xff.\xfe", "\xff|\xfe"}, /* any bytes: it is the database's encoding */
+        {"", NULL},
+        {" ", NULL},
+        {"orders", NULL},
+        {"\"public.orders\"", NULL},
+        {"*", NULL},
+        {"*.orders", NULL},
+        {"public.*", NULL},
+        {"*.*", NULL},
+        {"public.ord*", NULL},
+        {"public.", NULL},
+        {".orders", NULL},
+        {"a.b.c", NULL},
+        {"a.b,", NULL},
+        {"a.b,c.d", NULL},
+        {",a.b", NULL},
+        {"a.\"b", NULL},
+        {"a.b\"c\"", NULL},
+        {"a.\"b\"c", NULL},
+        {"a.\"\"", NULL},
+        {"\"\".b", NULL},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buffer schema = {0}, table = {0};
+        bool ok;
+
+        CASE("%s", cases[i].text);
+        ok = pattern_name(cases[i].text, &schema, &table);
+        CHECK_INT(ok, cases[i].parts != NULL);
+        if (ok && cases[i].parts != NULL) {
+            buffer_byte(&schema, '|');
+            buffer_append(&schema, table.data, table.len);
+            CHECK_BUFFER(schema, cases[i].parts);
+        } else {
+            CHECK_INT(schema.len + table.len, 0);
+        }
+        buffer_free(&schema);
+        buffer_free(&table);
+    }
+}
+
 static const struct check_test tests[] = {
     {"what is a list of patterns", valid},
     {"what is none, and why", invalid},
@@ -273,6 +329,7 @@ static const struct check_test tests[] = {
     {"the longest names that a server has", longest_names},
     {"names longer than any server's match nothing", enormous_names_match_nothing},
     {"20 000 names", many_names},
+    {"one name without stars", one_name},
 };
 
 CHECK_MAIN(tests)

@@ -107,11 +107,58 @@ static void slices(void)
     CHECK(slice_starts(slice_of("x"), "") && slice_ends(slice_of("x"), ""));
 }
 
+static void numbers(void)
+{
+    static const struct {
+        struct slice text;
+        uint64_t number;
+    } valid[] = {
+        {LITERAL("0"), 0},
+        {LITERAL("7"), 7},
+        {LITERAL("0042"), 42},
+        {LITERAL("4294967295"), UINT32_MAX},
+        {LITERAL("4294967296"), (uint64_t)UINT32_MAX + 1},
+        {LITERAL("18446744073709551609"), UINT64_MAX - 6},
+        {LITERAL("18446744073709551615"), UINT64_MAX},
+        {LITERAL("00000000000000000000000018446744073709551615"), UINT64_MAX},
+    };
+    static const struct slice invalid[] = {
+        LITERAL(""),    LITERAL(" 1"),   LITERAL("1 "), LITERAL("-1"), LITERAL("+1"),
+        LITERAL("0x1"), LITERAL("1.0"),  LITERAL("a"),  LITERAL("1a"), LITERAL("1\0"),
+        LITERAL(":"),   LITERAL("\xb2"), LITERAL("/"),
+    };
+    static const struct slice too_large[] = {
+        LITERAL("18446744073709551616"), LITERAL("18446744073709551620"),
+        LITERAL("18446744073709551700"), LITERAL("20000000000000000000"),
+        LITERAL("99999999999999999999"), LITERAL("184467440737095516150"),
+        LITERAL("36893488147419103232"), /* 2^65: it must not wrap to 0 */
+    };
+    uint64_t number;
+
+    for (size_t i = 0; i < COUNT_OF(valid); i++) {
+        CASE("%s", valid[i].text.data);
+        CHECK(slice_number(valid[i].text, &number) && number == valid[i].number);
+    }
+    for (size_t i = 0; i < COUNT_OF(invalid); i++) {
+        CASE("\"%s\"", invalid[i].data);
+        CHECK(!slice_number(invalid[i], &number));
+    }
+    for (size_t i = 0; i < COUNT_OF(too_large); i++) {
+        CASE("%s", too_large[i].data);
+        CHECK(!slice_number(too_large[i], &number));
+    }
+    check_state.context[0] = '\0';
+    CHECK(slice_number((struct slice){"123456", 3}, &number));
+    CHECK_INT(number, 123);
+    CHECK(!slice_number((struct slice){NULL, 0}, &number));
+}
+
 static const struct check_test tests[] = {
     {"the length of the sequence in front, or 0 where there is none", lengths},
     {"every code point is valid but for the surrogates", every_code_point},
     {"each byte that isn't UTF-8 becomes U+FFFD", replacement},
     {"slices: equal, starts, ends", slices},
+    {"whole decimal numbers up to 2^64 - 1, and nothing else", numbers},
 };
 
 CHECK_MAIN(tests)

@@ -5,12 +5,12 @@
 
 #include "base/clock.h"
 #include "check.h"
-#include "feed/names.h"
+#include "feed/name.h"
 
-static struct name name_a = {.watched = true, .pending = NAME_NOT_PENDING};
-static struct name name_b = {.watched = true, .pending = NAME_NOT_PENDING};
-static struct name name_c = {.watched = true, .pending = NAME_NOT_PENDING};
-static struct name name_d = {.watched = true, .pending = NAME_NOT_PENDING};
+static struct name name_a = {.pending = NAME_NOT_PENDING};
+static struct name name_b = {.pending = NAME_NOT_PENDING};
+static struct name name_c = {.pending = NAME_NOT_PENDING};
+static struct name name_d = {.pending = NAME_NOT_PENDING};
 
 static struct name *const a = &name_a, *const b = &name_b, *const c = &name_c, *const d = &name_d;
 
@@ -27,12 +27,23 @@ static void close_window(struct window *window)
     window_free(window);
     CHECK(a->pending == NAME_NOT_PENDING && b->pending == NAME_NOT_PENDING);
     CHECK(c->pending == NAME_NOT_PENDING && d->pending == NAME_NOT_PENDING);
+    CHECK(a->holds == 0 && b->holds == 0 && c->holds == 0 && d->holds == 0);
 }
 
 /* A change at `now_us` of the monotonic clock, 1000 s later on the wall. */
 static void change(struct window *window, struct name *name, int64_t now_us)
 {
-    CHECK(window_change(window, name, now_us, now_us + 1000 * CLOCK_S));
+    CHECK(window_change(window, name, 1, now_us, now_us + 1000 * CLOCK_S));
+}
+
+/* Seals it: what the item was is in `window` no more. */
+static void seal(struct window *window)
+{
+    struct item sealed = {0};
+
+    window_seal(window, &sealed);
+    item_clear(&sealed);
+    item_free(&sealed);
 }
 
 static void empty(void)
@@ -41,10 +52,10 @@ static void empty(void)
 
     open_window(&window, 50, 1000);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
-    window_begin(&window);
-    window_commit(&window); /* a transaction without changes for us */
+    window_begin(&window, 700);
+    window_commit(&window, 0x100); /* a transaction without changes for us */
     CHECK(window_deadline(&window) == CLOCK_NEVER);
-    CHECK_INT(window.len, 0);
+    CHECK_INT(window.item.len, 0);
     close_window(&window);
 }
 
@@ -74,7 +85,7 @@ static void cap_stays(void)
     CHECK_INT(window_deadline(&window), 220);
     change(&window, a, 500); /* stdout was full: late, but no later */
     CHECK_INT(window_deadline(&window), 220);
-    window_clear(&window);
+    seal(&window);
     change(&window, a, 600);
     CHECK_INT(window_deadline(&window), 650);
     close_window(&window);
@@ -87,12 +98,12 @@ static void debounce_of_zero(void)
     open_window(&window, 0, 0);
     change(&window, a, 100);
     CHECK_INT(window_deadline(&window), 100);
-    window_begin(&window);
+    window_begin(&window, 700);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     change(&window, b, 300);
-    window_commit(&window);
+    window_commit(&window, 0x100);
     CHECK_INT(window_deadline(&window), 100);
-    CHECK_INT(window.len, 2);
+    CHECK_INT(window.item.len, 2);
     close_window(&window);
 }
 
@@ -101,17 +112,17 @@ static void never_inside_a_transaction(void)
     struct window window;
 
     open_window(&window, 50, 1000);
-    window_begin(&window);
+    window_begin(&window, 700);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     change(&window, a, 100);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     change(&window, a, 5000); /* far beyond the cap */
     CHECK(window_deadline(&window) == CLOCK_NEVER);
-    window_commit(&window);
+    window_commit(&window, 0x100);
     CHECK_INT(window_deadline(&window), 1100);
-    window_begin(&window); /* the next one has begun before it could be printed */
+    window_begin(&window, 700); /* the next one has begun before it could be printed */
     CHECK(window_deadline(&window) == CLOCK_NEVER);
-    window_commit(&window);
+    window_commit(&window, 0x100);
     CHECK_INT(window_deadline(&window), 1100);
     close_window(&window);
 }
@@ -125,20 +136,20 @@ static void one_event_a_payload(void)
     change(&window, a, 110);
     change(&window, b, 120);
     change(&window, b, 130);
-    CHECK_INT(window.len, 2);
-    CHECK(window.events[0].name == b && window.events[1].name == a);
-    CHECK_INT(window.events[0].count, 3);
-    CHECK_INT(window.events[1].count, 1);
-    CHECK_INT(window.events[0].first_seen_us, 100 + 1000 * CLOCK_S);
-    CHECK_INT(window.events[1].first_seen_us, 110 + 1000 * CLOCK_S);
+    CHECK_INT(window.item.len, 2);
+    CHECK(window.item.events[0].name == b && window.item.events[1].name == a);
+    CHECK_INT(window.item.events[0].count, 3);
+    CHECK_INT(window.item.events[1].count, 1);
+    CHECK_INT(window.item.events[0].first_seen_us, 100 + 1000 * CLOCK_S);
+    CHECK_INT(window.item.events[1].first_seen_us, 110 + 1000 * CLOCK_S);
     CHECK_INT(b->pending, 0);
     CHECK_INT(a->pending, 1);
-    window_clear(&window);
-    CHECK_INT(window.len, 0);
+    seal(&window);
+    CHECK_INT(window.item.len, 0);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     change(&window, a, 200);
-    CHECK_INT(window.events[0].count, 1);
-    CHECK_INT(window.events[0].first_seen_us, 200 + 1000 * CLOCK_S);
+    CHECK_INT(window.item.events[0].count, 1);
+    CHECK_INT(window.item.events[0].first_seen_us, 200 + 1000 * CLOCK_S);
     close_window(&window);
 }
 
@@ -151,26 +162,27 @@ static void overflow(void)
     change(&window, b, 100);
     change(&window, c, 100);
     change(&window, a, 100);
-    CHECK_INT(window.resync, RESYNC_NONE); /* as many as there may be */
+    CHECK_INT(window.item.resync, RESYNC_NONE); /* as many as there may be */
     change(&window, d, 110);
-    CHECK_INT(window.resync, RESYNC_OVERFLOW);
-    CHECK_INT(window.len, 0);
+    CHECK_INT(window.item.resync, RESYNC_OVERFLOW);
+    CHECK_INT(window.item.len, 0);
     CHECK_INT(window_deadline(&window), 160);
     change(&window, a, 120); /* its debounce goes on */
-    CHECK_INT(window.len, 0);
+    CHECK_INT(window.item.len, 0);
     CHECK_INT(window_deadline(&window), 170);
     change(&window, a, 2000);
     CHECK_INT(window_deadline(&window), 1100);
-    window_clear(&window);
-    CHECK_INT(window.resync, RESYNC_NONE);
+    seal(&window);
+    CHECK_INT(window.item.resync, RESYNC_NONE);
     change(&window, a, 3000);
-    CHECK_INT(window.len, 1);
+    CHECK_INT(window.item.len, 1);
     close_window(&window);
 }
 
 static void resync_takes_all(void)
 {
-    static const enum resync reasons[] = {RESYNC_CONNECTED, RESYNC_RECONNECTED, RESYNC_FAILSAFE};
+    static const enum resync reasons[] = {RESYNC_CONNECTED, RESYNC_RECONNECTED, RESYNC_FAILSAFE,
+                                          RESYNC_REQUESTED};
 
     for (size_t i = 0; i < COUNT_OF(reasons); i++) {
         struct window window;
@@ -180,12 +192,12 @@ static void resync_takes_all(void)
         change(&window, a, 100);
         change(&window, b, 110);
         window_resync(&window, reasons[i], 120);
-        CHECK_INT(window.resync, reasons[i]);
-        CHECK_INT(window.len, 0);
+        CHECK_INT(window.item.resync, reasons[i]);
+        CHECK_INT(window.item.len, 0);
         CHECK(a->pending == NAME_NOT_PENDING && b->pending == NAME_NOT_PENDING);
         CHECK_INT(window_deadline(&window), 120);
         change(&window, c, 130); /* it stands for this one too, and doesn't wait for it */
-        CHECK_INT(window.len, 0);
+        CHECK_INT(window.item.len, 0);
         CHECK_INT(window_deadline(&window), 120);
         close_window(&window);
     }
@@ -194,7 +206,7 @@ static void resync_takes_all(void)
 static void first_reason_wins(void)
 {
     static const enum resync reasons[] = {RESYNC_CONNECTED, RESYNC_RECONNECTED, RESYNC_OVERFLOW,
-                                          RESYNC_FAILSAFE};
+                                          RESYNC_FAILSAFE, RESYNC_REQUESTED};
 
     for (size_t i = 0; i < COUNT_OF(reasons); i++) {
         for (size_t j = 0; j < COUNT_OF(reasons); j++) {
@@ -204,7 +216,7 @@ static void first_reason_wins(void)
             open_window(&window, 50, 1000);
             window_resync(&window, reasons[i], 100);
             window_resync(&window, reasons[j], 200);
-            CHECK_INT(window.resync, reasons[i]);
+            CHECK_INT(window.item.resync, reasons[i]);
             CHECK(window_deadline(&window) <= 200);
             close_window(&window);
         }
@@ -221,9 +233,9 @@ static void resync_over_an_overflow_is_due(void)
     change(&window, b, 100);
     change(&window, c, 100);
     change(&window, d, 100);
-    CHECK_INT(window.resync, RESYNC_OVERFLOW);
+    CHECK_INT(window.item.resync, RESYNC_OVERFLOW);
     window_resync(&window, RESYNC_RECONNECTED, 120);
-    CHECK_INT(window.resync, RESYNC_OVERFLOW);
+    CHECK_INT(window.item.resync, RESYNC_OVERFLOW);
     CHECK_INT(window_deadline(&window), 120);
     change(&window, a, 130);
     CHECK_INT(window_deadline(&window), 120);
@@ -235,44 +247,206 @@ static void resync_waits_for_the_commit(void)
     struct window window;
 
     open_window(&window, 50, 1000);
-    window_begin(&window);
+    window_begin(&window, 700);
     change(&window, a, 100);
     window_resync(&window, RESYNC_FAILSAFE, 110);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
-    window_commit(&window);
+    window_commit(&window, 0x100);
     CHECK_INT(window_deadline(&window), 110);
     close_window(&window);
 }
 
-static void disconnected_inside_a_transaction(void)
+/* The connection is lost: something else stands for what was in there. */
+static void cleared(void)
 {
     struct window window;
 
     open_window(&window, 50, 1000);
+    window_connected(&window, 0x10);
+    window_begin(&window, 700);
     change(&window, a, 100);
-    window_begin(&window);
-    change(&window, b, 110);
-    window_disconnected(&window);
-    CHECK_INT(window.len, 0);
-    CHECK(!window.in_transaction);
+    window_resync(&window, RESYNC_FAILSAFE, 110);
+    window_clear(&window);
+    CHECK_INT(window.item.len, 0);
+    CHECK_INT(window.item.resync, RESYNC_NONE);
+    CHECK(xids_empty(&window.item.xids));
+    window_connected(&window, 0x20);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     change(&window, a, 200); /* the next stream's window */
     CHECK_INT(window_deadline(&window), 250);
-    CHECK_INT(window.events[0].count, 1);
+    CHECK_INT(window.item.events[0].count, 1);
+    CHECK(xids_empty(&window.item.xids)); /* its transaction is over */
     close_window(&window);
 }
 
-static void disconnected_outside_a_transaction(void)
+static void counts(void)
 {
     struct window window;
 
     open_window(&window, 50, 1000);
-    window_begin(&window);
+    CHECK(window_change(&window, a, 3, 100, 100));
+    CHECK(window_change(&window, b, 1, 100, 100));
+    CHECK(window_change(&window, a, 1000000, 100, 100));
+    CHECK_INT(window.item.events[0].count, 1000003);
+    CHECK_INT(window.item.events[1].count, 1);
+    close_window(&window);
+}
+
+/* One xid a transaction, and only where it has changes in this window. */
+static void waits_for_its_transactions(void)
+{
+    struct window window;
+    struct item sealed = {0};
+
+    open_window(&window, 50, 1000);
+    window_begin(&window, 700);
+    window_commit(&window, 0x100);
+    CHECK(xids_empty(&window.item.xids));
+    window_begin(&window, 701);
     change(&window, a, 100);
-    window_commit(&window);
-    window_disconnected(&window);
-    CHECK_INT(window.len, 1);
-    CHECK_INT(window_deadline(&window), 150);
+    change(&window, b, 100);
+    CHECK_INT(window.item.xids.len, 1);
+    window_commit(&window, 0x200);
+    window_begin(&window, 702);
+    change(&window, a, 110);
+    window_commit(&window, 0x180); /* they go back between transactions */
+    CHECK_INT(window.item.xids.len, 2);
+    CHECK_INT(window.item.xids.at[0], 701);
+    CHECK_INT(window.item.xids.at[1], 702);
+    CHECK_INT(window.item.lsn, 0x200);
+    change(&window, c, 120); /* a message outside a transaction waits for none */
+    CHECK_INT(window.item.xids.len, 2);
+    window_seal(&window, &sealed);
+    CHECK_INT(sealed.xids.len, 2);
+    CHECK_INT(sealed.lsn, 0x200);
+    CHECK(xids_empty(&window.item.xids));
+    CHECK_INT(window.item.lsn, 0);
+    window_begin(&window, 703);
+    change(&window, a, 200);
+    window_commit(&window, 0x300);
+    CHECK_INT(window.item.xids.len, 1);
+    CHECK_INT(window.item.lsn, 0x300);
+    CHECK_INT(sealed.xids.len, 2);
+    item_clear(&sealed);
+    item_free(&sealed);
+    close_window(&window);
+}
+
+/* A resync that stands for changes must not be printed before those can be seen. */
+static void resync_waits_for_what_it_stands_for(void)
+{
+    struct window window;
+
+    open_window(&window, 50, 1000);
+    window_begin(&window, 701);
+    change(&window, a, 100);
+    window_commit(&window, 0x100);
+    window_resync(&window, RESYNC_FAILSAFE, 110);
+    window_begin(&window, 702);
+    change(&window, a, 120);
+    window_commit(&window, 0x200);
+    CHECK_INT(window.item.xids.len, 2);
+    seal(&window);
+    for (size_t i = 0; i < 4; i++) { /* likewise an overflow */
+        window_begin(&window, 800 + (uint32_t)i);
+        change(&window, (struct name *const[]){a, b, c, d}[i], 200);
+        window_commit(&window, 0x300 + i);
+    }
+    CHECK_INT(window.item.resync, RESYNC_OVERFLOW);
+    CHECK_INT(window.item.xids.len, 4);
+    window_begin(&window, 900);
+    change(&window, a, 300);
+    window_commit(&window, 0x400);
+    CHECK_INT(window.item.xids.len, 5);
+    CHECK_INT(window.item.lsn, 0x400);
+    close_window(&window);
+}
+
+/* A resync covers all up to now: the newest COMMIT of the connection, or where that began. */
+static void lsn_of_a_resync(void)
+{
+    struct window window;
+    struct item sealed = {0};
+
+    open_window(&window, 50, 1000);
+    window_connected(&window, 0x1000);
+    window_resync(&window, RESYNC_CONNECTED, 0);
+    window_seal(&window, &sealed);
+    CHECK_INT(sealed.lsn, 0x1000);
+    item_clear(&sealed);
+    window_begin(&window, 700); /* nothing of it is watched */
+    window_commit(&window, 0x1800);
+    window_begin(&window, 701);
+    change(&window, a, 100);
+    window_commit(&window, 0x2000);
+    window_seal(&window, &sealed);
+    CHECK_INT(sealed.lsn, 0x2000);
+    item_clear(&sealed);
+    window_resync(&window, RESYNC_FAILSAFE, 200);
+    window_seal(&window, &sealed);
+    CHECK_INT(sealed.lsn, 0x2000);
+    item_clear(&sealed);
+    window_connected(&window, 0x3000);
+    window_resync(&window, RESYNC_RECONNECTED, 300);
+    window_seal(&window, &sealed);
+    CHECK_INT(sealed.lsn, 0x3000);
+    item_clear(&sealed);
+    item_free(&sealed);
+    close_window(&window);
+}
+
+/* What is sealed is left alone by what comes then, and both hold their names. */
+static void sealed(void)
+{
+    struct window window;
+    struct item first = {0};
+
+    open_window(&window, 50, 1000);
+    change(&window, a, 100);
+    change(&window, b, 110);
+    window_seal(&window, &first);
+    CHECK_INT(first.len, 2);
+    CHECK(a->pending == NAME_NOT_PENDING && b->pending == NAME_NOT_PENDING);
+    CHECK(a->holds == 1 && b->holds == 1);
+    CHECK_INT(window.item.len, 0);
+    CHECK(window_deadline(&window) == CLOCK_NEVER);
+    change(&window, b, 300);
+    change(&window, b, 310);
+    CHECK_INT(window_deadline(&window), 360);
+    CHECK_INT(b->pending, 0);
+    CHECK_INT(b->holds, 2);
+    CHECK_INT(first.events[1].count, 1);
+    CHECK_INT(window.item.events[0].count, 2);
+    CHECK_INT(window.item.events[0].first_seen_us, 300 + 1000 * CLOCK_S);
+    item_clear(&first);
+    CHECK(a->holds == 0 && b->holds == 1);
+    window_seal(&window, &first); /* the memory serves again */
+    CHECK_INT(first.len, 1);
+    window_resync(&window, RESYNC_FAILSAFE, 400);
+    CHECK_INT(first.len, 1);
+    CHECK_INT(b->holds, 1);
+    item_clear(&first);
+    item_free(&first);
+    close_window(&window);
+}
+
+/* A resync that was sealed leaves nothing of itself to the next window. */
+static void sealed_resync(void)
+{
+    struct window window;
+    struct item resync = {0};
+
+    open_window(&window, 50, 1000);
+    window_resync(&window, RESYNC_CONNECTED, 100);
+    window_seal(&window, &resync);
+    CHECK_INT(resync.resync, RESYNC_CONNECTED);
+    CHECK_INT(window.item.resync, RESYNC_NONE);
+    CHECK(window_deadline(&window) == CLOCK_NEVER);
+    change(&window, a, 200);
+    CHECK_INT(window_deadline(&window), 250);
+    CHECK_INT(window.item.len, 1);
+    item_clear(&resync);
+    item_free(&resync);
     close_window(&window);
 }
 
@@ -300,26 +474,75 @@ static void many_payloads(void)
     for (size_t i = 0; i < MANY; i++) {
         many[i] = malloc(sizeof(**many));
         REQUIRE(many[i] != NULL);
-        *many[i] = (struct name){.watched = true, .pending = NAME_NOT_PENDING};
+        *many[i] = (struct name){.pending = NAME_NOT_PENDING};
         change(&window, many[i], 100);
     }
     for (size_t i = 0; i < MANY; i++) {
         change(&window, many[i], 100);
     }
-    CHECK_INT(window.resync, RESYNC_NONE);
-    CHECK_INT(window.len, MANY);
-    for (size_t i = 0; i < window.len; i++) {
-        if (!CHECK(window.events[i].name == many[i] && window.events[i].count == 2)) {
+    CHECK_INT(window.item.resync, RESYNC_NONE);
+    CHECK_INT(window.item.len, MANY);
+    for (size_t i = 0; i < window.item.len; i++) {
+        if (!CHECK(window.item.events[i].name == many[i] && window.item.events[i].count == 2)) {
             break;
         }
     }
     change(&window, a, 100);
-    CHECK_INT(window.resync, RESYNC_OVERFLOW);
+    CHECK_INT(window.item.resync, RESYNC_OVERFLOW);
     close_window(&window);
     for (size_t i = 0; i < MANY; i++) {
         free(many[i]);
     }
     free(many);
+}
+
+/* Changes that are named late joined the window when they came, not when they were named. */
+static void late_ones_have_their_time(void)
+{
+    struct window window;
+    struct xids xids = {0};
+
+    open_window(&window, 50, 1000);
+    CHECK(xids_add(&xids, 700));
+    CHECK(window_change(&window, a, 1, 10, 2000));
+    CHECK(window_late(&window, a, 2, &xids, 1500, 20));
+    REQUIRE(window.item.len == 1);
+    CHECK_INT(window.item.events[0].count, 3);
+    CHECK_INT(window.item.events[0].first_seen_us, 1500);
+    CHECK(window_late(&window, a, 1, &xids, 1700, 20));
+    CHECK_INT(window.item.events[0].first_seen_us, 1500);
+    xids_free(&xids);
+    close_window(&window);
+}
+
+/* What it covers ends with the newest COMMIT, since that may be theirs. */
+static void late_ones_have_an_lsn(void)
+{
+    struct window window;
+    struct xids xids = {0};
+    struct item sealed = {0};
+
+    open_window(&window, 50, 1000);
+    window_connected(&window, 0x100);
+    window_begin(&window, 700);
+    window_commit(&window, 0x200); /* … with changes that aren't named yet */
+    CHECK(xids_add(&xids, 700));
+    CHECK(window_late(&window, b, 2, &xids, 1500, 20));
+    CHECK_INT(window.due_us, 70);
+    CHECK_INT(window.item.lsn, 0x200);
+    CHECK_INT(window.item.xids.len, 1);
+    window_seal(&window, &sealed);
+    CHECK(window_resync_late(&window, RESYNC_FAILSAFE, &xids, 30));
+    CHECK_INT(window.due_us, 30);
+    CHECK_INT(window.item.xids.len, 1);
+    item_clear(&sealed);
+    window_seal(&window, &sealed);
+    CHECK_INT(sealed.resync, RESYNC_FAILSAFE);
+    CHECK_INT(sealed.lsn, 0x200);
+    item_clear(&sealed);
+    item_free(&sealed);
+    xids_free(&xids);
+    close_window(&window);
 }
 
 static const struct check_test tests[] = {
@@ -334,10 +557,18 @@ static const struct check_test tests[] = {
     {"of several resyncs the first reason stays", first_reason_wins},
     {"a resync over an overflow is due at once, whatever comes", resync_over_an_overflow_is_due},
     {"a resync inside a transaction waits for its end", resync_waits_for_the_commit},
-    {"a connection lost inside a transaction drops the window", disconnected_inside_a_transaction},
-    {"one lost between transactions leaves it", disconnected_outside_a_transaction},
+    {"a cleared window has nothing left of the connection before", cleared},
+    {"several changes at once are counted", counts},
+    {"it lists the transactions that have changes in it, and the newest COMMIT",
+     waits_for_its_transactions},
+    {"a resync waits for the transactions that it stands for", resync_waits_for_what_it_stands_for},
+    {"a resync's lsn is the connection's newest COMMIT or its begin", lsn_of_a_resync},
+    {"what is sealed stays as it was", sealed},
+    {"a sealed resync leaves nothing behind", sealed_resync},
     {"without limits it is never due", no_limits},
     {"8192 payloads", many_payloads},
+    {"late ones keep the time of their first change", late_ones_have_their_time},
+    {"late ones reach as far as the newest COMMIT", late_ones_have_an_lsn},
 };
 
 CHECK_MAIN(tests)

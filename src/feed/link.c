@@ -1,0 +1,378 @@
+#include <openssl/rand.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "feed/state.h"
+
+#define CANCEL_GRACE_US (2 * CLOCK_S) /* for the server to give up making the slot */
+#define LOUD_FAILURES   5U            /* in a row; then at each doubling */
+
+void link_close(struct link *link)
+{
+    cancel_free(link->cancel);
+    gate_free(link->gate);
+    stream_free(link->stream);
+    session_free(link->session);
+    settling_free(&link->settling);
+    link->cancel = NULL;
+    link->gate = NULL;
+    link->stream = NULL;
+    link->session = NULL;
+    link->state = LINK_CLOSED;
+}
+
+/* While the server makes the slot it doesn't read: closing would leave the slot until it is done. */
+static bool start_cancel(struct feed *feed)
+{
+    struct conn *conn = session_conn(feed->link.session);
+    struct error error;
+
+    if (conn_cancel_key(conn)->len == 0) {
+        return false;
+    }
+    feed->link.cancel = cancel_start(conn, &feed->config->info, &error);
+    return feed->link.cancel != NULL;
+}
+
+int64_t link_stop(struct feed *feed)
+{
+    struct link *link = &feed->link;
+
+    if (link->state == LINK_CONNECTING && session_makes_slot(link->session) && start_cancel(feed)) {
+        link->state = LINK_CANCELLING;
+        return CANCEL_GRACE_US;
+    }
+    link_close(link);
+    return 0;
+}
+
+/* ---- failures ---- */
+
+static bool is_loud(unsigned failures)
+{
+    while (failures > LOUD_FAILURES && failures % 2 == 0) {
+        failures /= 2;
+    }
+    return failures == LOUD_FAILURES;
+}
+
+static void retry_later(struct feed *feed, struct error *error, int64_t now_us)
+{
+    struct link *link = &feed->link;
+    enum log_level level = LOG_INFO;
+    uint32_t random = 0;
+    int64_t delay_us;
+
+    RAND_bytes((unsigned char *)&random, sizeof(random)); /* without it there is no jitter */
+    delay_us = backoff_failed(&link->backoff, random);
+    if (link->backoff.failures == 1) {
+        level = LOG_WARNING;
+    } else if (is_loud(link->backoff.failures)) {
+        level = LOG_ERROR;
+        error_prefix(error, "%u attempts in a row failed, still trying", link->backoff.failures);
+    }
+    log_report(feed->log, level, error);
+    log_say(feed->log, LOG_INFO, "connecting again in %.2f s", (double)delay_us / (double)CLOCK_S);
+    link->retry_us = clock_after(now_us, delay_us);
+    link->state = LINK_WAITING;
+}
+
+void link_failed(struct feed *feed, struct error *error, int64_t now_us)
+{
+    printer_disconnected(feed);
+    catalog_stop(&feed->catalog);
+    feed->link.asker = ASKER_NONE;
+    link_close(&feed->link);
+    if (error->kind == ERROR_FATAL) {
+        feed_fail(feed, error, now_us);
+    } else if (error->kind == ERROR_PERMANENT && !feed->link.ever_live) {
+        log_report(feed->log, LOG_ERROR, error);
+        feed_stop(feed, FEED_REFUSED, 0, now_us);
+    } else if (!feed->config->reconnect) {
+        feed_fail(feed, error, now_us);
+    } else {
+        retry_later(feed, error, now_us);
+    }
+}
+
+static void slot_given_up(struct feed *feed, int64_t now_us)
+{
+    struct error error;
+
+    error_set(&error, ERROR_TRANSIENT, "no replication slot within %.3g s (--slot-timeout)",
+              (double)feed->config->slot_timeout_us / (double)CLOCK_S);
+    link_failed(feed, &error, now_us);
+}
+
+/* ---- connecting ---- */
+
+static void start_connecting(struct feed *feed, int64_t now_us)
+{
+    const struct feed_config *config = feed->config;
+    struct session_setup setup = {
+        .info = &config->info,
+        .log = feed->log,
+        .tables = &config->tables,
+        .exclude = &config->exclude,
+        .catalog = &feed->catalog,
+        .first = !feed->link.ever_live,
+        .allow_missing = config->allow_missing,
+        .plugins = {config->plugins[0], config->plugins[1]},
+        .plugin_count = config->plugin_count,
+        .patience_us = config->liveness_us,
+    };
+    struct error error;
+
+    feed->link.state = LINK_CONNECTING;
+    feed->link.blockers_told = false;
+    feed->link.session = session_start(&setup, now_us, &error);
+    if (feed->link.session == NULL) {
+        link_failed(feed, &error, now_us);
+    }
+}
+
+/* Often enough for the server, and to notice its silence in time. */
+static int64_t status_interval(const struct feed *feed)
+{
+    int64_t server_us = session_facts(feed->link.session)->wal_sender_timeout_us;
+    int64_t most_us = clock_earlier(server_us, feed->config->liveness_us);
+    int64_t interval_us = feed->config->status_interval_us;
+
+    if (most_us == CLOCK_NEVER || interval_us <= most_us / 3) {
+        return interval_us;
+    }
+    if (feed->config->status_interval_given && !feed->printer.resync_printed) {
+        log_say(feed->log, LOG_WARNING, "status interval lowered to %.3f s, a third of the %s",
+                (double)(most_us / 3) / (double)CLOCK_S,
+                most_us == server_us ? "server's wal_sender_timeout" : "liveness timeout");
+    }
+    return most_us / 3;
+}
+
+/* Beside the making of the slot: the session has logged in and knows who the server is. */
+static void start_gate(struct feed *feed, int64_t now_us)
+{
+    struct link *link = &feed->link;
+    struct gate_setup setup = {
+        .info = &feed->config->info,
+        .log = feed->log,
+        .sights = feed->config->gate,
+        .identity = session_facts(link->session)->identity,
+        .patience_us = feed->config->liveness_us,
+        .backoff_min_us = feed->config->backoff_min_us,
+        .backoff_max_us = feed->config->backoff_max_us,
+    };
+    struct error error;
+
+    if (link->gate != NULL || setup.identity[0] == '\0') {
+        return;
+    }
+    for (size_t i = 0; i < feed->config->visible_on_count; i++) {
+        replica_expect(feed->replicas[i], session_facts(link->session)->system_id);
+    }
+    setup.address = conn_address(session_conn(link->session));
+    link->status_interval_us = setup.interval_us = status_interval(feed);
+    link->gate = gate_new(&setup, now_us);
+    if (link->gate == NULL) {
+        error_memory(&error);
+        link_failed(feed, &error, now_us);
+    }
+}
+
+/* Without the gate the flush positions are told as they come. */
+static void warn_if_synchronous(const struct feed *feed)
+{
+    const char *names = session_facts(feed->link.session)->synchronous_standby_names;
+
+    if (!feed->config->gate && !feed->link.ever_live &&
+        (strchr(names, '*') != NULL ||
+         strstr(names, conninfo_text(&feed->config->info, CONN_APPLICATION_NAME)) != NULL)) {
+        log_say(feed->log, LOG_WARNING,
+                "the server may count pgnudge as a synchronous standby "
+                "(synchronous_standby_names = %s)",
+                names);
+        log_hint(feed->log, LOG_WARNING, "Leave out --no-gate, or name the real standbys there.");
+    }
+}
+
+static void take_stream(struct feed *feed, int64_t now_us);
+
+static void go_live(struct feed *feed, int64_t now_us)
+{
+    struct link *link = &feed->link;
+    struct stream_setup setup = {
+        .conn = session_conn(link->session),
+        .status_interval_us = link->status_interval_us,
+        .liveness_us = feed->config->liveness_us,
+        .uncounted = feed->config->gate,
+    };
+    struct error error;
+
+    link->stream = stream_new(&setup, now_us);
+    if (link->stream == NULL) {
+        error_memory(&error);
+        link_failed(feed, &error, now_us);
+        return;
+    }
+    warn_if_synchronous(feed);
+    link->state = LINK_LIVE;
+    link->ever_live |= !feed->config->gate || gate_has_worked(link->gate);
+    backoff_reset(&link->backoff);
+    feed->failsafe_us = clock_after(now_us, feed->config->failsafe_us);
+    intake_start(&feed->intake, session_plugin(link->session));
+    window_connected(&feed->window, session_facts(link->session)->consistent_lsn);
+    window_resync(&feed->window,
+                  feed->printer.resync_printed ? RESYNC_RECONNECTED : RESYNC_CONNECTED, now_us);
+    feed->catalog.pushdown = session_filters(link->session);
+    if (feed->config->gate) {
+        vigil_start(&feed->vigil);
+        gate_list(link->gate);
+        gate_hurry(link->gate, now_us);
+    }
+    take_stream(feed, now_us); /* what came together with the last answer */
+}
+
+/* --slot-timeout: frees the slot, then tries anew. */
+static void give_up_slot(struct feed *feed, int64_t now_us)
+{
+    struct link *link = &feed->link;
+
+    if (link->state == LINK_CONNECTING &&
+        now_us >= clock_after(session_slot_since(link->session), feed->config->slot_timeout_us)) {
+        if (start_cancel(feed)) {
+            link->state = LINK_CANCELLING;
+        } else {
+            slot_given_up(feed, now_us);
+        }
+    }
+}
+
+static void step_connecting(struct feed *feed, int64_t now_us)
+{
+    struct error error;
+
+    switch (session_step(feed->link.session, now_us, &error)) {
+    case STEP_WAIT:
+        start_gate(feed, now_us);
+        give_up_slot(feed, now_us);
+        break;
+    case STEP_DONE:
+        start_gate(feed, now_us);
+        go_live(feed, now_us);
+        break;
+    case STEP_FAILED:
+        link_failed(feed, &error, now_us);
+        break;
+    }
+}
+
+/* ---- streaming ---- */
+
+/* Moves what has been received into the window, and answers the server. */
+static void take_stream(struct feed *feed, int64_t now_us)
+{
+    struct stream_message message;
+    enum stream_event event;
+    struct error error;
+    bool ok = true;
+
+    error_clear(&error);
+    while (ok && (event = stream_next(feed->link.stream, &message, &error)) != STREAM_NOTHING) {
+        switch (event) {
+        case STREAM_BEGIN:
+        case STREAM_MORE:
+            ok = intake_take(&feed->intake, &message, event == STREAM_BEGIN, now_us, &error);
+            printer_at_commit(feed, now_us);
+            break;
+        case STREAM_NOTICE:
+            ok = intake_notice(&feed->intake, &message, now_us, &error);
+            break;
+        case STREAM_NOTHING:
+        case STREAM_FAILED:
+            ok = false;
+            break;
+        }
+    }
+    if (!ok || !stream_answer(feed->link.stream, now_us, &error)) {
+        link_failed(feed, &error, now_us);
+    }
+}
+
+static void step_live(struct feed *feed, bool ready, int64_t now_us)
+{
+    struct link *link = &feed->link;
+    struct error error;
+
+    /* At a deadline too: silence is only what a read confirms (we may have been stopped). */
+    if (!ready && !conn_pending(session_conn(link->session)) &&
+        now_us < stream_deadline(link->stream)) {
+        return;
+    }
+    if (stream_receive(link->stream, now_us, &error)) {
+        take_stream(feed, now_us);
+    } else {
+        link_failed(feed, &error, now_us);
+    }
+}
+
+/* Over when the server says that it has given up: then the slot is gone. */
+static void step_cancelling(struct feed *feed, int64_t now_us)
+{
+    struct link *link = &feed->link;
+    struct error error;
+
+    if (link->cancel != NULL && cancel_step(link->cancel, &error) != STEP_WAIT) {
+        cancel_free(link->cancel);
+        link->cancel = NULL;
+    }
+    if (!session_makes_slot(link->session) ||
+        session_step(link->session, now_us, &error) != STEP_WAIT) {
+        if (feed->stopping) {
+            link_close(link);
+        } else {
+            slot_given_up(feed, now_us);
+        }
+    }
+}
+
+void link_step(struct feed *feed, bool ready, int64_t now_us)
+{
+    switch (feed->link.state) {
+    case LINK_WAITING:
+        if (now_us >= feed->link.retry_us) {
+            start_connecting(feed, now_us);
+        }
+        break;
+    case LINK_CONNECTING:
+        step_connecting(feed, now_us);
+        break;
+    case LINK_LIVE:
+        step_live(feed, ready, now_us);
+        break;
+    case LINK_CANCELLING:
+        step_cancelling(feed, now_us);
+        break;
+    case LINK_CLOSED:
+        break;
+    }
+}
+
+int64_t link_deadline(const struct feed *feed)
+{
+    const struct link *link = &feed->link;
+
+    switch (link->state) {
+    case LINK_WAITING:
+        return link->retry_us;
+    case LINK_CONNECTING:
+        return clock_earlier(
+            session_deadline(link->session),
+            clock_after(session_slot_since(link->session), feed->config->slot_timeout_us));
+    case LINK_LIVE:
+        return conn_pending(session_conn(link->session)) ? 0 : stream_deadline(link->stream);
+    case LINK_CANCELLING:
+    case LINK_CLOSED:
+        break;
+    }
+    return CLOCK_NEVER;
+}

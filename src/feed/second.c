@@ -1,0 +1,231 @@
+#include "base/clock.h"
+#include "feed/state.h"
+
+#define BLOCKERS_AFTER_US (1 * CLOCK_S) /* of waiting for the slot */
+
+/* The transactions that the walsender of this process ID waits for. */
+#define BLOCKERS_SQL                                                                               \
+    "SELECT w.transactionid::text, coalesce(h.pid::text, ''), coalesce(a.usename::text, ''),"      \
+    " coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::bigint::text, "    \
+    "''),"                                                                                         \
+    " coalesce(p.gid, '')"                                                                         \
+    " FROM pg_catalog.pg_locks w LEFT JOIN pg_catalog.pg_locks h"                                  \
+    " ON h.locktype = 'transactionid' AND h.transactionid = w.transactionid AND h.granted"         \
+    " LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = h.pid"                                    \
+    " LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = w.transactionid"                 \
+    " WHERE w.pid = %u AND w.locktype = 'transactionid' AND NOT w.granted"
+
+/* ---- sights ---- */
+
+static bool take_sight(struct feed *feed, int64_t now_us)
+{
+    const struct sight *sight = gate_sight(feed->link.gate);
+    struct link *link = &feed->link;
+
+    if (!printer_see(feed, sight) || !settling_see(&link->settling, sight)) {
+        return false;
+    }
+    if (link->stream != NULL) {
+        stream_settled(link->stream, link->settling.settled);
+        if (settling_wants_list(&link->settling, stream_position(link->stream),
+                                link->status_interval_us, now_us)) {
+            gate_list(link->gate);
+        }
+    }
+    if (vigil_see(&feed->vigil, sight)) {
+        window_resync(&feed->window,
+                      feed->printer.resync_printed ? RESYNC_RECONNECTED : RESYNC_CONNECTED, now_us);
+    }
+    return true;
+}
+
+static bool take_list(struct feed *feed, int64_t now_us)
+{
+    const struct snapshot *running = gate_running(feed->link.gate);
+
+    return vigil_listed(&feed->vigil, running, now_us) &&
+           settling_listed(&feed->link.settling, running, gate_listed_at(feed->link.gate));
+}
+
+/* Asks what the catalog wants to know, behind a sight: what that sees, the catalog shows too. */
+static void ask_for_catalog(struct feed *feed, int64_t now_us)
+{
+    struct link *link = &feed->link;
+    struct buffer sql = {0};
+
+    if (link->state != LINK_LIVE || link->asker != ASKER_NONE ||
+        now_us < catalog_deadline(&feed->catalog)) {
+        return;
+    }
+    catalog_question(&feed->catalog, &sql);
+    buffer_byte(&sql, '\0');
+    if (!sql.failed) {
+        gate_ask_by(link->gate, now_us);
+        gate_ask(link->gate, sql.data, catalog_row, &feed->catalog, now_us);
+        link->asker = ASKER_CATALOG;
+    }
+    buffer_free(&sql);
+}
+
+/* One transaction that keeps the slot from being made. */
+static bool take_blocker(void *context, struct query_row *row)
+{
+    const struct feed *feed = context;
+    struct slice xid, pid, user, seconds, gid;
+
+    if (!query_row_next(row, &xid) || !query_row_next(row, &pid) || !query_row_next(row, &user) ||
+        !query_row_next(row, &seconds) || !query_row_next(row, &gid)) {
+        return false;
+    }
+    if (gid.len > 0) {
+        log_say(feed->log, LOG_WARNING,
+                "the replication slot waits for the prepared transaction %.*s, \"%.*s\"",
+                (int)xid.len, xid.data, (int)gid.len, gid.data);
+        log_hint(feed->log, LOG_WARNING, "COMMIT PREPARED or ROLLBACK PREPARED ends it.");
+        return true;
+    }
+    log_say(
+        feed->log, LOG_WARNING,
+        "the replication slot waits for transaction %.*s of process %.*s, user \"%.*s\"%s%.*s%s",
+        (int)xid.len, xid.data, (int)pid.len, pid.data, (int)user.len, user.data,
+        seconds.len > 0 ? ", open for " : "", (int)seconds.len, seconds.data,
+        seconds.len > 0 ? " s" : "");
+    return true;
+}
+
+/* The slot takes its time: who is it that the walsender waits for? */
+static void ask_for_blockers(struct feed *feed, int64_t now_us)
+{
+    struct link *link = &feed->link;
+    struct buffer sql = {0};
+
+    if (link->state != LINK_CONNECTING || link->blockers_told || link->asker != ASKER_NONE ||
+        now_us < clock_after(session_slot_since(link->session), BLOCKERS_AFTER_US)) {
+        return;
+    }
+    buffer_format(&sql, BLOCKERS_SQL, conn_cancel_key(session_conn(link->session))->pid);
+    buffer_byte(&sql, '\0');
+    if (!sql.failed) {
+        gate_ask(link->gate, sql.data, take_blocker, feed, now_us);
+        link->asker = ASKER_BLOCKERS;
+        link->blockers_told = true;
+    }
+    buffer_free(&sql);
+}
+
+/* False: `error` ends the connection. */
+static bool take_catalog(struct feed *feed, int64_t now_us, struct error *error)
+{
+    const struct sight *sight = gate_sight(feed->link.gate);
+    bool by_xid = feed->config->gate && sight->known && !sight->in_recovery;
+
+    feed->link.asker = ASKER_NONE;
+    switch (catalog_answered(&feed->catalog, by_xid ? &sight->snapshot : NULL, now_us)) {
+    case CATALOG_FINE:
+        return true;
+    case CATALOG_REFILTER:
+        return error_set(error, ERROR_TRANSIENT,
+                         "a table that was filtered in the server has been replaced");
+    case CATALOG_FAILED:
+        break;
+    }
+    return catalog_error(&feed->catalog, error);
+}
+
+/* The question that wasn't the gate's own got no answer. */
+static void not_answered(struct feed *feed, int64_t now_us)
+{
+    if (feed->link.asker == ASKER_CATALOG) {
+        catalog_not_answered(&feed->catalog, now_us);
+    }
+    feed->link.asker = ASKER_NONE;
+}
+
+/* Takes one event of the gate. False: `error` ends the connection. */
+static bool take_gate(struct feed *feed, int64_t now_us, struct error *error)
+{
+    struct link *link = &feed->link;
+    uint64_t position = link->stream != NULL ? stream_position(link->stream) : 0;
+
+    switch (gate_step(link->gate, position, now_us, error)) {
+    case GATE_NOTHING:
+        break;
+    case GATE_SAW:
+        return take_sight(feed, now_us) || error_memory(error);
+    case GATE_LISTED:
+        return take_list(feed, now_us) || error_memory(error);
+    case GATE_ANSWERED:
+        if (link->asker == ASKER_CATALOG) {
+            return take_catalog(feed, now_us, error);
+        }
+        link->asker = ASKER_NONE;
+        break;
+    case GATE_REFUSED:
+        log_report(feed->log, LOG_WARNING, error);
+        not_answered(feed, now_us);
+        break;
+    case GATE_FAILED:
+        not_answered(feed, now_us);
+        /* Its first connect ends as the stream's does; later it is mended in the background. */
+        return gate_has_worked(link->gate) ||
+               (error->kind == ERROR_TRANSIENT && feed->config->reconnect);
+    }
+    return true;
+}
+
+void second_step(struct feed *feed, bool ready, int64_t now_us)
+{
+    struct link *link = &feed->link;
+    struct error error;
+
+    if (link->gate == NULL || feed->stopping) {
+        return;
+    }
+    ask_for_blockers(feed, now_us);
+    ask_for_catalog(feed, now_us);
+    if (!ready && now_us < gate_deadline(link->gate)) {
+        return;
+    }
+    if (!take_gate(feed, now_us, &error)) {
+        link_failed(feed, &error, now_us);
+        return;
+    }
+    link->ever_live |= link->state == LINK_LIVE && gate_has_worked(link->gate);
+}
+
+int64_t second_deadline(const struct feed *feed)
+{
+    const struct link *link = &feed->link;
+    int64_t deadline;
+
+    if (link->gate == NULL) {
+        return CLOCK_NEVER;
+    }
+    deadline = gate_deadline(link->gate);
+    if (link->state == LINK_CONNECTING && !link->blockers_told) {
+        deadline = clock_earlier(deadline,
+                                 clock_after(session_slot_since(link->session), BLOCKERS_AFTER_US));
+    }
+    if (link->state == LINK_LIVE && link->asker == ASKER_NONE) {
+        deadline = clock_earlier(deadline, catalog_deadline(&feed->catalog));
+    }
+    return deadline;
+}
+
+/* ---- replicas ---- */
+
+void second_step_replicas(struct feed *feed, const bool ready[REPLICAS_MAX], int64_t now_us)
+{
+    struct error error;
+
+    for (size_t i = 0; i < feed->config->visible_on_count && !feed->stopping; i++) {
+        struct replica *replica = feed->replicas[i];
+
+        if ((ready[i] || now_us >= replica_deadline(replica)) &&
+            replica_step(replica, now_us, &error) == REPLICA_REFUSED) {
+            error_prefix(&error, "--visible-on");
+            log_report(feed->log, LOG_ERROR, &error);
+            feed_stop(feed, FEED_REFUSED, 0, now_us);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+/* The questions that more than one connection asks. All run on 13 and later. */
+#ifndef PGNUDGE_FEED_SERVERSQL_H
+#define PGNUDGE_FEED_SERVERSQL_H
+
+/*
+ * What a role or database may have set that would end a long-lived connection,
+ * or change what it says; only what this major knows.
+ */
+#define SQL_SETTINGS                                                                               \
+    "SELECT pg_catalog.set_config(s.name, v.value, false) FROM (VALUES"                            \
+    " ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', '0'),"           \
+    " ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),"                 \
+    " ('client_min_messages', 'warning'), ('standard_conforming_strings', 'on'),"                  \
+    " ('quote_all_identifiers', 'off'), ('default_transaction_deferrable', 'off'),"                \
+    " ('default_transaction_isolation', 'read committed'), ('extra_float_digits', '1')"            \
+    ") v(name, value) JOIN pg_catalog.pg_settings s USING (name)"
+
+/* An expression: the same on two connections to one run of one server. */
+#define SQL_IDENTITY                                                                               \
+    "(extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text || '/' ||"                   \
+    " (SELECT system_identifier FROM pg_catalog.pg_control_system())::text)"
+
+#define SQL_SYSTEM_ID "(SELECT system_identifier FROM pg_catalog.pg_control_system())::text"
+
+#define IDENTITY_MAX  64 /* bytes of SQL_IDENTITY's result, NUL included */
+#define SYSTEM_ID_MAX 24 /* … of SQL_SYSTEM_ID's */
+
+#endif

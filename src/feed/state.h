@@ -1,0 +1,134 @@
+/*
+ * What the feed's parts share: feed.c has the loop and the end, link.c the
+ * stream's connection, second.c the others, printer.c the items on their way out.
+ */
+#ifndef PGNUDGE_FEED_STATE_H
+#define PGNUDGE_FEED_STATE_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "feed/backoff.h"
+#include "feed/catalog.h"
+#include "feed/feed.h"
+#include "feed/gate.h"
+#include "feed/intake.h"
+#include "feed/item.h"
+#include "feed/names.h"
+#include "feed/output.h"
+#include "feed/session.h"
+#include "feed/settling.h"
+#include "feed/vigil.h"
+#include "feed/window.h"
+#include "pq/cancel.h"
+#include "repl/stream.h"
+
+enum link_state { LINK_WAITING, LINK_CONNECTING, LINK_LIVE, LINK_CANCELLING, LINK_CLOSED };
+
+enum asker { ASKER_NONE, ASKER_CATALOG, ASKER_BLOCKERS };
+
+/* The connections to the server. */
+struct link {
+    enum link_state state;
+    struct session *session; /* CONNECTING, LIVE, CANCELLING */
+    struct stream *stream;   /* LIVE */
+    struct cancel *cancel;   /* CANCELLING, until the server has taken it */
+    struct gate *gate;       /* from the login on, if wanted */
+    struct settling settling;
+    int64_t status_interval_us; /* CONNECTING, LIVE */
+    struct backoff backoff;
+    enum asker asker;   /* of the gate's question that isn't its own */
+    bool blockers_told; /* who keeps the slot from being made has been asked for */
+    int64_t retry_us;   /* WAITING: when it ends */
+    bool ever_live;     /* … and, if wanted, the gate has worked */
+};
+
+/* Items from the window to stdout. */
+struct printer {
+    struct output output;
+    struct item sealed; /* waits for visibility and for stdout */
+    bool has_sealed;
+    bool resync_printed; /* … so that the next is `reconnected` */
+    bool window_asked;   /* the gate has been asked about the open window */
+    uint64_t items;      /* that count for --count */
+};
+
+struct feed {
+    const struct feed_config *config;
+    const struct log *log;
+    struct names *names;
+    struct catalog catalog;
+    struct window window;
+    struct vigil vigil;
+    struct intake intake;
+    struct link link;
+    struct replica *replicas[REPLICAS_MAX];
+    struct printer printer;
+    int64_t failsafe_us;
+    int64_t timeout_us;
+    bool stopping;
+    int64_t stop_us; /* when the stop stops waiting */
+    struct feed_outcome outcome;
+};
+
+/* ---- feed.c ---- */
+
+/* Begins to stop; the first one's outcome counts. */
+void feed_stop(struct feed *feed, enum feed_status status, int signal, int64_t now_us);
+
+/* Says the error and stops with FEED_ERROR. */
+void feed_fail(struct feed *feed, const struct error *error, int64_t now_us);
+
+/* ---- link.c ---- */
+
+/* Goes on with the stream's connection; `ready`: poll reported something. */
+void link_step(struct feed *feed, bool ready, int64_t now_us);
+
+int64_t link_deadline(const struct feed *feed);
+
+/* Closes all at once, or, where the server makes the slot, has it cancelled first: LINK_CLOSED
+ * says when it is over. Returns how long that may take, in microseconds. */
+int64_t link_stop(struct feed *feed);
+
+void link_close(struct link *link);
+
+/* The connection could not be made, or is lost: ends, or tries again later. */
+void link_failed(struct feed *feed, struct error *error, int64_t now_us);
+
+/* ---- second.c ---- */
+
+/* Goes on with the second connection: sights, and what the catalog or the log wants to know;
+ * `ready`: poll reported something. */
+void second_step(struct feed *feed, bool ready, int64_t now_us);
+
+/* Goes on with the replicas; ready[i]: poll reported something. */
+void second_step_replicas(struct feed *feed, const bool ready[REPLICAS_MAX], int64_t now_us);
+
+/* When second_step must be called whatever poll reports. */
+int64_t second_deadline(const struct feed *feed);
+
+/* ---- printer.c ---- */
+
+/* At a COMMIT: closes a window that is due, if stdout can take a line. */
+void printer_at_commit(struct feed *feed, int64_t now_us);
+
+/* What can be seen has changed. False: out of memory. */
+bool printer_see(struct feed *feed, const struct sight *sight);
+
+/* The connection is gone: keeps only what is known to be visible. */
+void printer_disconnected(struct feed *feed);
+
+/* Tells the gate when an answer will be wanted. */
+void printer_ask(struct feed *feed, int64_t now_us);
+
+/* Writes what is due, with what poll said about stdout. */
+void printer_step(struct feed *feed, short revents, int64_t now_us);
+
+/* The poll entry for stdout. */
+struct pollfd printer_pollfd(const struct feed *feed, int64_t now_us);
+
+int64_t printer_deadline(const struct feed *feed, int64_t now_us);
+
+#endif

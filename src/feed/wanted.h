@@ -1,0 +1,52 @@
+/*
+ * Whether the tables that the user named are there: a slip in a name would
+ * watch nothing, silently. Asked once, at the first connect.
+ */
+#ifndef PGNUDGE_FEED_WANTED_H
+#define PGNUDGE_FEED_WANTED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/encoding.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "feed/nearest.h"
+#include "feed/pattern.h"
+#include "pq/query.h"
+
+struct wanted {
+    const struct pattern_set *tables; /* borrowed, as is the next */
+    const struct pattern_set *exclude;
+    struct encoding *encoding; /* the database's, borrowed */
+    char *kinds;               /* by pattern, tables first: one of enum wanted_kind */
+    struct nearest nearest;    /* to the first missing table */
+};
+
+/* False: out of memory. */
+bool wanted_init(struct wanted *wanted, const struct pattern_set *tables,
+                 const struct pattern_set *exclude, struct encoding *encoding);
+
+/* Appends the query that asks for them; nothing where no name is without a star. */
+void wanted_query(const struct wanted *wanted, struct buffer *sql);
+
+/* Takes its rows; `context` is the struct wanted. */
+query_row_fn wanted_row;
+
+/* Whether a name of --tables is missing. */
+bool wanted_misses(const struct wanted *wanted);
+
+/* Says what is worth a warning; with `missing_too`, what is missing. */
+void wanted_warn(const struct wanted *wanted, const struct log *log, bool missing_too);
+
+/* Appends the query for all names, to find the nearest; its rows go to wanted_offer. */
+void wanted_nearest_query(struct wanted *wanted, struct buffer *sql);
+query_row_fn wanted_offer;
+
+/* The error for what is missing (ERROR_PERMANENT), with the nearest names. Returns false. */
+bool wanted_error(const struct wanted *wanted, struct error *error);
+
+void wanted_free(struct wanted *wanted);
+
+#endif
