@@ -74,6 +74,7 @@ server_setup() {
     SERVER_ROOT=$(mktemp -d /tmp/pgnudge.XXXXXX)
     ((EUID)) || chown "$SERVER_USER" "$SERVER_ROOT"
     export SERVER_BIN SERVER_USER SERVER_ROOT
+    _server_template # now, and not by two at once
 }
 
 # One initdb a run: it takes seconds, a copy does not.
