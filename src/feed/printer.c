@@ -1,20 +1,21 @@
 #include "base/clock.h"
 #include "feed/state.h"
 
-#define GATE_LEAD_US (10 * CLOCK_MS) /* before a window closes: time for the gate's answer */
+#define UNSEEN_HOLD_US (1 * CLOCK_S)   /* for a table that the catalog doesn't show yet */
+#define GATE_LEAD_US   (10 * CLOCK_MS) /* before a window closes: time for the gate's answer */
 
-/* Whether the window may have to name more than it does, of transactions that are in it. */
-static bool is_incomplete(const struct feed *feed)
+/* Whether the catalog may yet add to the transactions in the window: they come in one item. */
+static bool is_incomplete(const struct feed *feed, int64_t now_us)
 {
     return names_have_unknown(feed->names) ||
-           (names_have_unseen(feed->names) && !xids_empty(&feed->window.item.xids));
+           (names_have_unseen(feed->names) && now_us < feed->printer.unseen_until_us);
 }
 
 /* Whether the open window is to be sealed. */
 static bool window_due(const struct feed *feed, int64_t now_us)
 {
     return !feed->stopping && !feed->printer.has_sealed && feed->vigil.state != VIGIL_LISTING &&
-           feed->vigil.state != VIGIL_HOLDING && !is_incomplete(feed) &&
+           feed->vigil.state != VIGIL_HOLDING && !is_incomplete(feed, now_us) &&
            now_us >= window_deadline(&feed->window);
 }
 
@@ -161,6 +162,9 @@ void printer_ask(struct feed *feed, int64_t now_us)
             replica_rest(feed->replicas[i], now_us);
         }
     }
+    if (open_waits) {
+        feed->printer.unseen_until_us = clock_after(now_us, UNSEEN_HOLD_US);
+    }
     if (gate == NULL || !feed->config->gate) {
         return;
     }
@@ -230,14 +234,19 @@ struct pollfd printer_pollfd(const struct feed *feed, int64_t now_us)
 
 int64_t printer_deadline(const struct feed *feed, int64_t now_us)
 {
-    int64_t deadline = output_deadline(&feed->printer.output, now_us);
+    int64_t deadline =
+        clock_earlier(output_deadline(&feed->printer.output, now_us), vigil_deadline(&feed->vigil));
 
-    if (feed->stopping || feed->printer.has_sealed || is_incomplete(feed) ||
-        window_due(feed, now_us)) {
-        return deadline; /* POLLOUT, the gate or the catalog say when */
+    if (feed->stopping || feed->printer.has_sealed || window_due(feed, now_us)) {
+        return deadline; /* POLLOUT or the gate say when */
+    }
+    if (is_incomplete(feed, now_us)) {
+        return names_have_unknown(feed->names)
+                   ? deadline /* the catalog says when */
+                   : clock_earlier(deadline, feed->printer.unseen_until_us);
     }
     if (feed->vigil.state == VIGIL_LISTING || feed->vigil.state == VIGIL_HOLDING) {
-        return clock_earlier(deadline, vigil_deadline(&feed->vigil));
+        return deadline;
     }
     return clock_earlier(deadline, window_deadline(&feed->window));
 }

@@ -50,9 +50,10 @@ struct printer {
     struct output output;
     struct item sealed; /* waits for visibility and for stdout */
     bool has_sealed;
-    bool resync_printed; /* … so that the next is `reconnected` */
-    bool window_asked;   /* the gate has been asked about the open window */
-    uint64_t items;      /* that count for --count */
+    bool resync_printed;     /* … so that the next is `reconnected` */
+    bool window_asked;       /* the gate has been asked about the open window */
+    int64_t unseen_until_us; /* how long an unseen table may hold the window back */
+    uint64_t items;          /* that count for --count */
 };
 
 struct feed {

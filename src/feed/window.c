@@ -108,7 +108,7 @@ bool window_late(struct window *window, struct name *name, uint64_t count, const
     window->item.lsn = window->last_lsn > window->item.lsn ? window->last_lsn : window->item.lsn;
     window->newest_lsn =
         window->last_lsn > window->newest_lsn ? window->last_lsn : window->newest_lsn;
-    return xids_add_set(&window->item.xids, xids) &&
+    return join(window) && xids_add_set(&window->item.xids, xids) &&
            add_changes(window, name, count, now_us, wall_us);
 }
 
@@ -151,7 +151,7 @@ bool window_resync_late(struct window *window, enum resync reason, const struct 
     window->newest_lsn =
         window->last_lsn > window->newest_lsn ? window->last_lsn : window->newest_lsn;
     window_resync(window, reason, now_us);
-    return xids_add_set(&window->item.xids, xids);
+    return join(window) && xids_add_set(&window->item.xids, xids);
 }
 
 int64_t window_deadline(const struct window *window)

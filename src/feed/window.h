@@ -41,8 +41,8 @@ bool window_change(struct window *window, struct name *name, uint64_t count, int
                    int64_t wall_us);
 
 /*
- * Changes that are named late (see names.h): of the transactions `xids`, all
- * received by now. False: out of memory.
+ * Changes that are named late (see names.h): of the transactions `xids`, and
+ * perhaps of the one under way. False: out of memory.
  */
 bool window_late(struct window *window, struct name *name, uint64_t count, const struct xids *xids,
                  int64_t wall_us, int64_t now_us);

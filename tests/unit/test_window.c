@@ -496,6 +496,24 @@ static void many_payloads(void)
     free(many);
 }
 
+/* The one under way may be among them: its COMMIT's end counts, and it must be visible. */
+static void late_ones_of_the_transaction_under_way(void)
+{
+    struct window window;
+    struct xids xids = {0};
+
+    open_window(&window, 50, 1000);
+    window_connected(&window, 0x100);
+    window_begin(&window, 700);
+    CHECK(xids_add(&xids, 700));
+    CHECK(window_late(&window, a, 1, &xids, 1500, 20));
+    window_commit(&window, 0x200);
+    CHECK_INT(window.item.lsn, 0x200);
+    CHECK(window.item.xids.len > 0 && window.item.xids.at[0] == 700);
+    xids_free(&xids);
+    close_window(&window);
+}
+
 /* Changes that are named late joined the window when they came, not when they were named. */
 static void late_ones_have_their_time(void)
 {
@@ -568,6 +586,8 @@ static const struct check_test tests[] = {
     {"without limits it is never due", no_limits},
     {"8192 payloads", many_payloads},
     {"late ones keep the time of their first change", late_ones_have_their_time},
+    {"late ones of the transaction under way wait for its end",
+     late_ones_of_the_transaction_under_way},
     {"late ones reach as far as the newest COMMIT", late_ones_have_an_lsn},
 };
 
