@@ -238,6 +238,11 @@ no_writers() {
     kill -KILL "${writers[@]}"
     wait "${writers[@]}" 2>/dev/null || true
     writers=()
+    # What they were about to do is still done, a PREPARE TRANSACTION too.
+    wait_for is_true "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+        AND state <> 'idle' AND backend_type = 'client backend' AND pid <> pg_backend_pid())"
+    sql "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts
+         WHERE database = current_database()" | sql
 }
 
 # --- pgnudge ---
