@@ -385,6 +385,33 @@ missed_by_stream_and_reload() {
     [[ $(walsender) == "$old" ]]
 }
 
+# The second connection has been let in there.
+identified_by_other() {
+    local seen="SELECT count(*) FROM pg_stat_database
+        WHERE datname = '$PGDATABASE' AND xact_commit > 0"
+    PGDATABASE=postgres server_sql "$1" "$seen" | grep -qx 1
+}
+
+@test "another server at the stream's own address is found out, and its word doesn't count" {
+    local other=$SERVER_ROOT/other port socket create="CREATE DATABASE $PGDATABASE"
+    port=$(server_port "$SERVER")
+    socket=$PWD/.s.PGSQL.$port
+    server_start "$other"
+    PGDATABASE=postgres server_sql "$other" "$create"
+    ln -s "$SERVER/.s.PGSQL.$port" "$socket"
+    PGHOST=$PWD listen --backoff 10ms,100ms
+    ln -sf "$other/.s.PGSQL.$(server_port "$other")" "$socket"
+    sql "SELECT pg_terminate_backend(pid) FROM $gate" >/dev/null
+    wait_for identified_by_other "$other"
+    sql 'INSERT INTO orders (n) VALUES (1)'
+    all_read
+    [[ $(lines) == 1 ]]
+    ln -sf "$SERVER/.s.PGSQL.$port" "$socket"
+    totals '{"public.orders": 1}'
+    saw 'reasons == ["connected"]'
+    server_stop "$other" immediate
+}
+
 @test "the first second connection can't be made: all is tried again, or ended if so asked" {
     only_a_stream
     launch --no-reconnect
