@@ -259,6 +259,12 @@ accepted() {
     stop
 }
 
+@test "a status interval that is too long is lowered, with a warning" {
+    listen --status-interval 1h
+    said 'warning: status interval lowered to 10\.000 s, a third of the liveness timeout'
+    stop
+}
+
 @test "PGAPPNAME, or pgnudge, is its name on the server" {
     listen
     is_true "application_name = 'pgnudge' FROM pg_stat_replication"

@@ -553,6 +553,16 @@ acknowledged() {
     stop
 }
 
+@test "a filtered, idle feed lets the slot move on while another database writes" {
+    local end
+    listen --tables orders --status-interval 200ms
+    PGDATABASE=postgres sql 'CREATE TABLE written AS SELECT 1'
+    end=$(sql 'SELECT pg_current_wal_flush_lsn()')
+    wait_for is_true "confirmed_flush_lsn >= '$end' FROM pg_replication_slots
+        WHERE database = current_database()"
+    [[ $(lines) == 1 ]]
+}
+
 @test "what is read is acknowledged at once, whatever the status interval" {
     configure wal_sender_timeout 0
     each_plugin acknowledged

@@ -258,7 +258,9 @@ static void step_connecting(struct feed *feed, int64_t now_us)
         break;
     case STEP_DONE:
         start_gate(feed, now_us);
-        go_live(feed, now_us);
+        if (feed->link.state == LINK_CONNECTING) { /* no memory for the gate has ended it */
+            go_live(feed, now_us);
+        }
         break;
     case STEP_FAILED:
         link_failed(feed, &error, now_us);
