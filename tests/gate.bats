@@ -393,7 +393,7 @@ identified_by_other() {
 }
 
 @test "another server at the stream's own address is found out, and its word doesn't count" {
-    local other=$SERVER_ROOT/other port socket create="CREATE DATABASE $PGDATABASE"
+    local other=$SERVER_ROOT/elsewhere port socket create="CREATE DATABASE $PGDATABASE"
     port=$(server_port "$SERVER")
     socket=$PWD/.s.PGSQL.$port
     server_start "$other"
