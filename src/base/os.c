@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,6 +31,19 @@ int os_reopen_nonblocking(int fd)
     (void)fd;
     errno = ENOSYS;
     return -1;
+#endif
+}
+
+bool os_receive_low_water(int fd, size_t bytes)
+{
+#if defined(__linux__) && defined(SO_RCVLOWAT)
+    int low_water = (int)bytes;
+
+    return setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water)) == 0;
+#else
+    (void)fd;
+    (void)bytes;
+    return false;
 #endif
 }
 

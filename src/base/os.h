@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -22,6 +23,12 @@ int os_poll(struct pollfd *fds, nfds_t count, int64_t timeout_us, const sigset_t
  * errno: ENXIO where a pipe has no reader any more.
  */
 int os_reopen_nonblocking(int fd);
+
+/*
+ * Has poll report data on a TCP socket only once `bytes` of it wait (1: any),
+ * or the end; the kernel makes room for twice as much. False: it can't.
+ */
+bool os_receive_low_water(int fd, size_t bytes);
 
 enum os_pipe { OS_PIPE_SET, OS_PIPE_BUSY, OS_PIPE_UNSUPPORTED };
 

@@ -60,7 +60,7 @@ static int64_t next_deadline(const struct feed *feed, int64_t now_us)
 }
 
 /* Waits for the first thing to do; revents are all 0 where that is a deadline. */
-static void wait_for_events(const struct feed *feed, struct pollfd fds[POLL_COUNT],
+static void wait_for_events(struct feed *feed, struct pollfd fds[POLL_COUNT],
                             const sigset_t *waiting)
 {
     const struct link *link = &feed->link;
@@ -72,10 +72,7 @@ static void wait_for_events(const struct feed *feed, struct pollfd fds[POLL_COUN
         fds[i] = (struct pollfd){.fd = -1};
     }
     fds[POLL_OUTPUT] = printer_pollfd(feed, now_us);
-    if (link->session != NULL) {
-        fds[POLL_STREAM] = (struct pollfd){.fd = session_fd(link->session),
-                                           .events = session_events(link->session)};
-    }
+    fds[POLL_STREAM] = link_pollfd(feed);
     if (link->gate != NULL) {
         fds[POLL_GATE] =
             (struct pollfd){.fd = gate_fd(link->gate), .events = gate_events(link->gate)};

@@ -51,7 +51,7 @@ static bool take_change(struct intake *intake, enum names_result found, struct s
                         struct spelling *spelling, int64_t now_us)
 {
     struct window *window = intake->window;
-    int64_t wall_us = clock_wall_us();
+    int64_t wall_us = intake->wall_us;
 
     if (found == NAMES_UNREADABLE) {
         return unreadable(intake, table, now_us);

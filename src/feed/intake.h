@@ -22,6 +22,7 @@ struct intake {
     struct window *window;
     struct vigil *vigil;
     struct decoder decoder;
+    int64_t wall_us;    /* when what is being taken arrived; the feed sets it at each read */
     bool told;          /* that something could not be read; said once a connection */
     bool told_identity; /* that a table has no replica identity; said once */
 };

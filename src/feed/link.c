@@ -5,6 +5,7 @@
 #include "feed/state.h"
 
 #define CANCEL_GRACE_US (2 * CLOCK_S) /* for the server to give up making the slot */
+#define READS_MAX       16            /* of the stream in one turn */
 #define LOUD_FAILURES   5U            /* in a row; then at each doubling */
 
 void link_close(struct link *link)
@@ -18,6 +19,7 @@ void link_close(struct link *link)
     link->gate = NULL;
     link->stream = NULL;
     link->session = NULL;
+    link->low_water = false;
     link->state = LINK_CLOSED;
 }
 
@@ -195,7 +197,7 @@ static void warn_if_synchronous(const struct feed *feed)
     }
 }
 
-static void take_stream(struct feed *feed, int64_t now_us);
+static bool take_stream(struct feed *feed, int64_t now_us, struct error *error);
 
 static void go_live(struct feed *feed, int64_t now_us)
 {
@@ -229,7 +231,11 @@ static void go_live(struct feed *feed, int64_t now_us)
         gate_list(link->gate);
         gate_hurry(link->gate, now_us);
     }
-    take_stream(feed, now_us); /* what came together with the last answer */
+    link->gulp_told = conn_low_water(setup.conn, 1);
+    gulp_init(&link->gulp, feed->config->window.debounce_us, link->gulp_told);
+    if (!take_stream(feed, now_us, &error)) { /* what came together with the last answer */
+        link_failed(feed, &error, now_us);
+    }
 }
 
 /* --slot-timeout: frees the slot, then tries anew. */
@@ -270,24 +276,24 @@ static void step_connecting(struct feed *feed, int64_t now_us)
 
 /* ---- streaming ---- */
 
-/* Moves what has been received into the window, and answers the server. */
-static void take_stream(struct feed *feed, int64_t now_us)
+/* Moves what has been received into the window. */
+static bool take_stream(struct feed *feed, int64_t now_us, struct error *error)
 {
     struct stream_message message;
     enum stream_event event;
-    struct error error;
     bool ok = true;
 
-    error_clear(&error);
-    while (ok && (event = stream_next(feed->link.stream, &message, &error)) != STREAM_NOTHING) {
+    error_clear(error);
+    feed->intake.wall_us = clock_wall_us();
+    while (ok && (event = stream_next(feed->link.stream, &message, error)) != STREAM_NOTHING) {
         switch (event) {
         case STREAM_BEGIN:
         case STREAM_MORE:
-            ok = intake_take(&feed->intake, &message, event == STREAM_BEGIN, now_us, &error);
+            ok = intake_take(&feed->intake, &message, event == STREAM_BEGIN, now_us, error);
             printer_at_commit(feed, now_us);
             break;
         case STREAM_NOTICE:
-            ok = intake_notice(&feed->intake, &message, now_us, &error);
+            ok = intake_notice(&feed->intake, &message, now_us, error);
             break;
         case STREAM_NOTHING:
         case STREAM_FAILED:
@@ -295,26 +301,75 @@ static void take_stream(struct feed *feed, int64_t now_us)
             break;
         }
     }
-    if (!ok || !stream_answer(feed->link.stream, now_us, &error)) {
-        link_failed(feed, &error, now_us);
+    return ok;
+}
+
+/* Whether the stream is busy and its changes need not be told at once. */
+static bool is_gulping(const struct feed *feed)
+{
+    const struct window *window = &feed->window;
+
+    return feed->link.gulp.pause_us > 0 &&
+           (window->due_us != CLOCK_NEVER || window->in_transaction);
+}
+
+/* When the stream must be read, or answered, whatever poll reports. */
+static int64_t live_deadline(const struct feed *feed)
+{
+    const struct link *link = &feed->link;
+    int64_t deadline_us = stream_deadline(link->stream);
+
+    if (conn_pending(session_conn(link->session))) {
+        return 0;
     }
+    return is_gulping(feed) ? clock_earlier(deadline_us, link->gulp.next_us) : deadline_us;
+}
+
+/* Reads until nothing is left, but not forever: a server that never pauses must not keep us. */
+static bool read_stream(struct feed *feed, int64_t now_us, struct error *error)
+{
+    struct conn *conn = session_conn(feed->link.session);
+    uint64_t before = conn_received(conn);
+    int reads = 0;
+
+    do {
+        if (!stream_receive(feed->link.stream, now_us, error) ||
+            !take_stream(feed, now_us, error)) {
+            return false;
+        }
+    } while (conn_pending(conn) && ++reads < READS_MAX);
+    gulp_took(&feed->link.gulp, (size_t)(conn_received(conn) - before), now_us);
+    return stream_answer(feed->link.stream, now_us, error);
 }
 
 static void step_live(struct feed *feed, bool ready, int64_t now_us)
 {
-    struct link *link = &feed->link;
     struct error error;
 
     /* At a deadline too: silence is only what a read confirms (we may have been stopped). */
-    if (!ready && !conn_pending(session_conn(link->session)) &&
-        now_us < stream_deadline(link->stream)) {
-        return;
-    }
-    if (stream_receive(link->stream, now_us, &error)) {
-        take_stream(feed, now_us);
-    } else {
+    if ((ready || now_us >= live_deadline(feed)) && !read_stream(feed, now_us, &error)) {
         link_failed(feed, &error, now_us);
     }
+}
+
+struct pollfd link_pollfd(struct feed *feed)
+{
+    struct link *link = &feed->link;
+    struct pollfd entry = {.fd = -1};
+    bool gulping = link->state == LINK_LIVE && is_gulping(feed);
+
+    if (link->session == NULL) {
+        return entry;
+    }
+    entry.fd = session_fd(link->session);
+    entry.events = session_events(link->session);
+    if (gulping && !link->gulp_told) {
+        entry.events &= (short)~POLLIN;
+    } else if (gulping != link->low_water) {
+        link->low_water = gulping;
+        conn_low_water(session_conn(link->session), gulping ? GULP_BYTES : 1);
+    }
+    return entry;
 }
 
 /* Over when the server says that it has given up: then the slot is gone. */
@@ -371,7 +426,7 @@ int64_t link_deadline(const struct feed *feed)
             session_deadline(link->session),
             clock_after(session_slot_since(link->session), feed->config->slot_timeout_us));
     case LINK_LIVE:
-        return conn_pending(session_conn(link->session)) ? 0 : stream_deadline(link->stream);
+        return live_deadline(feed);
     case LINK_CANCELLING:
     case LINK_CLOSED:
         break;

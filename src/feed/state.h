@@ -14,6 +14,7 @@
 #include "feed/catalog.h"
 #include "feed/feed.h"
 #include "feed/gate.h"
+#include "feed/gulp.h"
 #include "feed/intake.h"
 #include "feed/item.h"
 #include "feed/names.h"
@@ -37,6 +38,9 @@ struct link {
     struct cancel *cancel;   /* CANCELLING, until the server has taken it */
     struct gate *gate;       /* from the login on, if wanted */
     struct settling settling;
+    struct gulp gulp;           /* LIVE */
+    bool gulp_told;             /* … poll can tell when GULP_BYTES wait */
+    bool low_water;             /* … and does */
     int64_t status_interval_us; /* CONNECTING, LIVE */
     struct backoff backoff;
     enum asker asker;   /* of the gate's question that isn't its own */
@@ -86,6 +90,9 @@ void feed_fail(struct feed *feed, const struct error *error, int64_t now_us);
 
 /* Goes on with the stream's connection; `ready`: poll reported something. */
 void link_step(struct feed *feed, bool ready, int64_t now_us);
+
+/* The poll entry for the stream. */
+struct pollfd link_pollfd(struct feed *feed);
 
 int64_t link_deadline(const struct feed *feed);
 

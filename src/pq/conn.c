@@ -11,6 +11,7 @@ struct conn {
     const struct address *address;
     struct frame_reader *frames;
     struct buffer out;
+    uint64_t received; /* bytes */
     struct cancel_key cancel_key;
     char server_version[64];
     char server_encoding[32];
@@ -77,6 +78,7 @@ enum io conn_receive(struct conn *conn, struct error *error)
 
     if (io == IO_DONE) {
         frame_filled(conn->frames, len);
+        conn->received += len;
     }
     return io;
 }
@@ -128,6 +130,21 @@ short conn_events(const struct conn *conn)
 bool conn_pending(const struct conn *conn)
 {
     return transport_pending(conn->transport);
+}
+
+uint64_t conn_received(const struct conn *conn)
+{
+    return conn->received;
+}
+
+void conn_read_ahead(struct conn *conn)
+{
+    transport_read_ahead(conn->transport);
+}
+
+bool conn_low_water(struct conn *conn, size_t bytes)
+{
+    return transport_low_water(conn->transport, bytes);
 }
 
 const struct address *conn_address(const struct conn *conn)

@@ -54,8 +54,15 @@ int conn_fd(const struct conn *conn);
 /* The poll events that the connection waits for. */
 short conn_events(const struct conn *conn);
 
-/* Whether conn_receive has data without the socket being readable. */
+/* Whether conn_receive may have data without the socket being readable. */
 bool conn_pending(const struct conn *conn);
+
+/* The bytes that conn_receive has brought so far. */
+uint64_t conn_received(const struct conn *conn);
+
+/* As transport_read_ahead and transport_low_water. */
+void conn_read_ahead(struct conn *conn);
+bool conn_low_water(struct conn *conn, size_t bytes);
 
 const struct address *conn_address(const struct conn *conn);
 

@@ -10,12 +10,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#define READ_AHEAD_BYTES ((size_t)32 * 1024) /* of records, read from the socket at once */
+
 struct tls {
     SSL_CTX *ctx;
     SSL *ssl;
     const struct conninfo *info;
     short read_events;
     short write_events;
+    bool pending;   /* the last read may have left something */
+    enum io unsaid; /* what ended that read, if not IO_AGAIN */
+    struct error unsaid_error;
     bool usable; /* no fatal error so far: close_notify may be sent */
 };
 
@@ -225,14 +230,39 @@ enum io tls_handshake(struct tls *tls, struct error *error)
     return io;
 }
 
-enum io tls_read(struct tls *tls, void *data, size_t cap, size_t *len, struct error *error)
+static enum io read_record(struct tls *tls, void *data, size_t cap, size_t *len,
+                           struct error *error)
 {
     int status;
 
-    ERR_clear_error();
-    errno = 0;
     status = SSL_read_ex(tls->ssl, data, cap, len);
     return status == 1 ? IO_DONE : result(tls, status, &tls->read_events, error);
+}
+
+enum io tls_read(struct tls *tls, void *data, size_t cap, size_t *len, struct error *error)
+{
+    enum io io = tls->unsaid;
+    size_t more;
+
+    *len = 0;
+    if (io != IO_DONE) {
+        tls->unsaid = IO_DONE;
+        *error = tls->unsaid_error;
+        return io;
+    }
+    ERR_clear_error();
+    errno = 0;
+    do { /* one record a call, of those that have been read ahead */
+        io = read_record(tls, (char *)data + *len, cap - *len, &more, error);
+        *len += io == IO_DONE ? more : 0;
+    } while (io == IO_DONE && *len < cap && SSL_has_pending(tls->ssl) == 1);
+    tls->pending = io == IO_DONE && SSL_has_pending(tls->ssl) == 1;
+    if (io != IO_DONE && io != IO_AGAIN && *len > 0) { /* first what came before it */
+        tls->unsaid = io;
+        tls->unsaid_error = *error;
+        tls->pending = true;
+    }
+    return *len > 0 ? IO_DONE : io;
 }
 
 enum io tls_write(struct tls *tls, const void *data, size_t len, size_t *done, struct error *error)
@@ -257,7 +287,13 @@ short tls_write_events(const struct tls *tls)
 
 bool tls_pending(const struct tls *tls)
 {
-    return SSL_pending(tls->ssl) > 0;
+    return tls->pending;
+}
+
+void tls_read_ahead(struct tls *tls)
+{
+    SSL_set_default_read_buffer_len(tls->ssl, READ_AHEAD_BYTES);
+    SSL_set_read_ahead(tls->ssl, 1);
 }
 
 size_t tls_server_end_point(const struct tls *tls, unsigned char hash[TLS_BINDING_MAX])

@@ -34,8 +34,11 @@ enum io tls_write(struct tls *tls, const void *data, size_t len, size_t *done, s
 short tls_read_events(const struct tls *tls);
 short tls_write_events(const struct tls *tls);
 
-/* Whether a read would return data without the socket being readable. */
+/* Whether a read may return data without the socket being readable. */
 bool tls_pending(const struct tls *tls);
+
+/* As transport_read_ahead. */
+void tls_read_ahead(struct tls *tls);
 
 /*
  * The server's "tls-server-end-point" (RFC 5929, 4.1) in `hash`. Returns its

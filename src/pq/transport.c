@@ -9,8 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/os.h"
+
 struct transport {
     int fd;
+    bool is_unix;
+    bool filled; /* the last read took all that it had room for */
     struct tls *tls;
 };
 
@@ -79,6 +83,7 @@ struct transport *transport_open(const struct address *address, const struct con
         error_memory(error);
         return NULL;
     }
+    transport->is_unix = address_is_unix(address);
     transport->fd = socket(address->storage.ss_family, SOCK_STREAM, 0);
     if (transport->fd < 0) {
         error_set(error, ERROR_TRANSIENT, "could not create socket: %s", strerror(errno));
@@ -140,10 +145,14 @@ static enum io result(ssize_t moved, size_t *len, struct error *error)
 enum io transport_read(struct transport *transport, void *data, size_t cap, size_t *len,
                        struct error *error)
 {
+    enum io io;
+
     if (transport->tls != NULL) {
         return tls_read(transport->tls, data, cap, len, error);
     }
-    return result(recv(transport->fd, data, cap, 0), len, error);
+    io = result(recv(transport->fd, data, cap, 0), len, error);
+    transport->filled = io == IO_DONE && *len == cap;
+    return io;
 }
 
 enum io transport_write(struct transport *transport, const void *data, size_t len, size_t *done,
@@ -172,7 +181,19 @@ short transport_write_events(const struct transport *transport)
 
 bool transport_pending(const struct transport *transport)
 {
-    return transport->tls != NULL && tls_pending(transport->tls);
+    return transport->tls != NULL ? tls_pending(transport->tls) : transport->filled;
+}
+
+void transport_read_ahead(struct transport *transport)
+{
+    if (transport->tls != NULL) {
+        tls_read_ahead(transport->tls);
+    }
+}
+
+bool transport_low_water(struct transport *transport, size_t bytes)
+{
+    return !transport->is_unix && os_receive_low_water(transport->fd, bytes);
 }
 
 const struct tls *transport_tls(const struct transport *transport)

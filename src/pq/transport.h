@@ -44,8 +44,17 @@ int transport_fd(const struct transport *transport);
 short transport_read_events(const struct transport *transport);
 short transport_write_events(const struct transport *transport);
 
-/* Whether a read would return data although the socket isn't readable. */
+/* Whether a read may return data although the socket isn't readable. */
 bool transport_pending(const struct transport *transport);
+
+/*
+ * From now on a read takes all that is there, several TLS records at once, so
+ * that transport_pending must be asked before the socket is waited for.
+ */
+void transport_read_ahead(struct transport *transport);
+
+/* os_receive_low_water, for what isn't a Unix socket. */
+bool transport_low_water(struct transport *transport, size_t bytes);
 
 /* The TLS client, or NULL while the stream is plain. Borrowed. */
 const struct tls *transport_tls(const struct transport *transport);

@@ -23,6 +23,7 @@ struct stream *stream_new(const struct stream_setup *setup, int64_t now_us)
 
     if (stream != NULL) {
         stream->setup = *setup;
+        conn_read_ahead(setup->conn);
         stream->last_receive_us = now_us;
         stream->next_request_us = clock_after(now_us, setup->status_interval_us);
     }

@@ -18,7 +18,7 @@
 struct stream;
 
 struct stream_setup {
-    struct conn *conn;          /* after CopyBothResponse; borrowed */
+    struct conn *conn;          /* after CopyBothResponse; borrowed, and read ahead from now on */
     int64_t status_interval_us; /* between status updates that ask for a reply */
     int64_t liveness_us;        /* silence that means a dead link; CLOCK_NEVER: none does */
     bool uncounted;             /* never be counted as a synchronous standby */

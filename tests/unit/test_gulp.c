@@ -1,0 +1,107 @@
+/* How a stream is read. Times are made up. */
+#include "feed/gulp.h"
+
+#include "base/clock.h"
+#include "check.h"
+
+#define DEBOUNCE (50 * CLOCK_MS)
+#define BUSY     ((size_t)100) /* bytes each 5 us: 20 MB/s */
+
+/* Reads as a feed does whose stream brings `bytes` each 5 us, for `us`. Returns how often. */
+static int flood(struct gulp *gulp, int64_t *now_us, size_t bytes, int64_t us)
+{
+    int64_t end_us = *now_us + us;
+    int reads = 0;
+
+    while (*now_us < end_us) {
+        int64_t wait_us = gulp->pause_us > 0 ? gulp->pause_us : 5;
+
+        *now_us += wait_us;
+        gulp_took(gulp, bytes * (size_t)(wait_us / 5), *now_us);
+        CHECK_INT(gulp->next_us, *now_us + gulp->pause_us);
+        reads++;
+    }
+    return reads;
+}
+
+static void a_quiet_stream_is_read_as_it_comes(void)
+{
+    struct gulp gulp;
+    int64_t now_us = 5 * CLOCK_S;
+
+    gulp_init(&gulp, DEBOUNCE, true);
+    for (int i = 0; i < 100; i++) {
+        now_us += 20 * CLOCK_MS; /* a small transaction, in three pieces */
+        for (int piece = 0; piece < 3; piece++) {
+            gulp_took(&gulp, 150, now_us += 10);
+            CHECK_INT(gulp.pause_us, 0);
+        }
+    }
+}
+
+static void a_busy_one_in_gulps(void)
+{
+    struct gulp gulp;
+    int64_t now_us = 5 * CLOCK_S;
+    int first, later;
+
+    gulp_init(&gulp, DEBOUNCE, true);
+    gulp_took(&gulp, 100, now_us); /* the first change, after a silence */
+    CHECK_INT(gulp.pause_us, 0);
+    first = flood(&gulp, &now_us, BUSY, 2 * CLOCK_MS);
+    CHECK(first > 100 && first < 400); /* one by one until it is known to be busy */
+    flood(&gulp, &now_us, BUSY, 20 * CLOCK_MS);
+    CHECK_INT(gulp.pause_us, 10 * CLOCK_MS);
+    later = flood(&gulp, &now_us, BUSY, CLOCK_S);
+    CHECK_INT(later, 100);
+}
+
+static void the_end_of_a_flood_is_noticed_at_once(void)
+{
+    struct gulp gulp;
+    int64_t now_us = 5 * CLOCK_S;
+
+    gulp_init(&gulp, DEBOUNCE, true);
+    flood(&gulp, &now_us, BUSY, CLOCK_S);
+    CHECK(gulp.pause_us > 0);
+    gulp_took(&gulp, 100, now_us + gulp.pause_us); /* hardly anything came in that pause */
+    CHECK_INT(gulp.pause_us, 0);
+
+    flood(&gulp, &now_us, BUSY, CLOCK_S);
+    gulp_took(&gulp, 20000, now_us + 10 * CLOCK_S); /* the next one after a silence */
+    CHECK_INT(gulp.pause_us, 0);
+}
+
+static void pauses_are_short_beside_the_debounce(void)
+{
+    static const struct {
+        int64_t debounce_us;
+        bool told;
+        int64_t longest_us;
+    } cases[] = {
+        {CLOCK_S, true, 10 * CLOCK_MS},
+        {20 * CLOCK_MS, true, 5 * CLOCK_MS},
+        {CLOCK_MS, true, CLOCK_MS},
+        {0, true, CLOCK_MS},
+        {CLOCK_S, false, 250}, /* a Unix socket */
+        {0, false, 250},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct gulp gulp;
+        int64_t now_us = 5 * CLOCK_S;
+
+        gulp_init(&gulp, cases[i].debounce_us, cases[i].told);
+        flood(&gulp, &now_us, BUSY, CLOCK_S);
+        CHECK_INT(gulp.pause_us, cases[i].longest_us);
+    }
+}
+
+static const struct check_test tests[] = {
+    {"a quiet stream is read as it comes", a_quiet_stream_is_read_as_it_comes},
+    {"a busy one in gulps", a_busy_one_in_gulps},
+    {"the end of a flood is noticed at once", the_end_of_a_flood_is_noticed_at_once},
+    {"pauses are short beside the debounce", pauses_are_short_beside_the_debounce},
+};
+
+CHECK_MAIN(tests)
