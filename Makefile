@@ -43,6 +43,8 @@ $(BUILD)/tests/%: tests/unit/%.c $(OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $< $(OBJ) $(LDLIBS)
 
+$(BUILD)/tests/test_allocations: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
 unit: $(TESTS)
 
 check: $(TESTS)

@@ -7,7 +7,7 @@
 #define SHORTEST_US   (CLOCK_MS / 2)
 #define MEASURE_US    (1 * CLOCK_MS) /* at least, before the first pause */
 #define DEBOUNCE_PART 4              /* … of which a pause is at most one */
-#define WORTH_BYTES   2048           /* in a pause: some twenty changes */
+#define WORTH_BYTES   512            /* in the longest pause: some five messages */
 
 void gulp_init(struct gulp *gulp, int64_t debounce_us, bool told)
 {

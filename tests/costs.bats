@@ -1,0 +1,158 @@
+#!/usr/bin/env bats
+#
+# What watching costs, in counts: system calls, wake-ups, memory. No times.
+
+# shellcheck source=tests/helpers.bash
+. "$BATS_TEST_DIRNAME/helpers.bash"
+# shellcheck source=tests/certs.bash
+. "$BATS_TEST_DIRNAME/certs.bash"
+
+# Sanitizers hold on to memory, and don't let themselves be traced.
+PGNUDGE=${PGNUDGE_PLAIN:-$PGNUDGE}
+
+setup_file() {
+    start_server
+    new_ca ours
+    new_cert good ours DNS:localhost
+    serve_cert good
+}
+
+setup() {
+    [[ $PGNUDGE != */asan/* ]] || skip 'an ordinary build is needed'
+    common_setup
+    export PGSSLMODE=disable
+}
+
+# traced STRACE-OPTION...: from now on under strace, which writes to the file "calls".
+traced() {
+    printf '#!/bin/sh\nexec strace -D -o "%s" %s "%s" "$@"\n' \
+        "$BATS_TEST_TMPDIR/calls" "$*" "$PGNUDGE" >traced
+    chmod +x traced
+    PGNUDGE=$BATS_TEST_TMPDIR/traced
+}
+
+counted() {
+    grep -q ' total$' calls
+}
+
+# at_most CALLS SQL [OPTION]...: pgnudge, start and end included.
+at_most() {
+    local calls
+    traced -c
+    listen "${@:3}"
+    sql "$2"
+    mark
+    stop
+    wait_for counted
+    calls=$(awk '$NF == "total" { print $(NF > 5 ? 4 : 3) }' calls)
+    echo "$calls system calls, at most $1 expected"
+    ((calls <= $1))
+}
+
+rows='INSERT INTO orders (n) SELECT * FROM generate_series(1, 100000)'
+
+@test "a flood is read in gulps" {
+    at_most 4000 "$rows"
+}
+
+@test "… by wal2json too" {
+    at_most 4000 "$rows" --plugin wal2json
+}
+
+@test "… also where nobody watches it" {
+    at_most 4000 "$rows" --tables marker
+}
+
+@test "… and without a debounce" {
+    at_most 8000 "$rows" --debounce 0
+}
+
+@test "… through TLS" {
+    PGSSLMODE=require at_most 10000 "$rows"
+}
+
+@test "… through a Unix socket, which holds less" {
+    at_most 25000 "$rows" --host "$SERVER"
+}
+
+@test "small transactions are read in gulps" {
+    at_most 4000 'DO $$ BEGIN FOR i IN 1..10000 LOOP
+        INSERT INTO orders (n) VALUES (i); COMMIT; END LOOP; END $$'
+}
+
+# Asleep, in a wait that was to last as long as the regular expression says.
+asleep() {
+    tail -n 1 calls | grep -qE "^ppoll\(.*\], [0-9]+, $1, "
+}
+
+@test "idle means idle" {
+    # What else would wake it: the server's patience.
+    export PGOPTIONS='-c wal_sender_timeout=0'
+    traced -e trace=ppoll
+    listen --liveness-timeout 0 --status-interval 1h
+    mark
+    wait_for asleep '\{tv_sec=3[0-9]{3}, .*'
+    stop
+    PGNUDGE=${PGNUDGE_PLAIN:-$repo/build/pgnudge}
+    traced -e trace=ppoll
+    listen --liveness-timeout 0 --status-interval 1h --no-gate
+    mark
+    wait_for asleep '\{tv_sec=3[0-9]{3}, .*'
+    stop
+}
+
+peak() {
+    awk '/VmHWM/ { print $2 }' "/proc/$pid/status"
+}
+
+# within MIB
+within() {
+    echo "$(peak) kB, at most $1 MiB expected"
+    (($(peak) <= $1 * 1024))
+}
+
+long_row() {
+    sql "INSERT INTO fat SELECT string_agg(md5(i::text), '') FROM generate_series(1, 3300000) i"
+    mark
+    saw 'count("public.fat") == 1'
+}
+
+fat_table() {
+    sql 'CREATE TABLE fat (x text)' 'ALTER TABLE fat ALTER x SET STORAGE EXTERNAL'
+}
+
+fits() {
+    listen --plugin "$plugin"
+    sql "$rows"
+    mark
+    long_row
+    within "$1"
+    stop
+}
+
+@test "memory: a flood and a row of 100 MB" {
+    fat_table
+    each_plugin fits 8
+}
+
+@test "memory: the same through TLS" {
+    fat_table
+    PGSSLMODE=require each_plugin fits 12
+}
+
+@test "memory: 10 000 tables in a window, and 20 000 names to watch" {
+    local names=() i
+    sql 'DO $$ BEGIN FOR i IN 1..10000 LOOP
+             EXECUTE format('\''CREATE TABLE many_%s (n int)'\'', i);
+             IF i % 500 = 0 THEN COMMIT; END IF;
+         END LOOP; END $$'
+    for ((i = 1; i <= 20000; i++)); do names+=("--tables=many_$i"); done
+    listen --max-pending 20000 --allow-missing --quiet --tables marker "${names[@]}"
+    within 16
+    sql 'DO $$ BEGIN FOR i IN 1..10000 LOOP
+             EXECUTE format('\''INSERT INTO many_%s VALUES (1)'\'', i);
+         END LOOP; END $$'
+    mark
+    saw 'changes | length == 10000'
+    within 32
+}

@@ -1,0 +1,285 @@
+/*
+ * Nothing is allocated per change: the way from the socket to the window, over
+ * a real socket, with the allocations of pgnudge's own code counted (the linker
+ * wraps them, see Makefile).
+ */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "check.h"
+#include "feed/intake.h"
+#include "pq/message.h"
+#include "repl/stream.h"
+
+#define TABLES       20
+#define TRANSACTIONS 100
+#define ROWS         20 /* of each */
+
+static size_t allocations;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    allocations++;
+    return __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    allocations++;
+    return __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+    allocations++;
+    return __real_realloc(block, size);
+}
+
+struct fixture {
+    struct conninfo info;
+    struct address address;
+    int server; /* the other end of `conn` */
+    struct conn *conn;
+    struct stream *stream;
+    struct pattern_set tables, exclude;
+    struct encoding *encoding;
+    struct window window;
+    struct item sealed;
+    struct catalog catalog;
+    struct vigil vigil;
+    struct log log;
+    struct intake intake;
+    struct buffer bytes; /* what the server sends in a round */
+};
+
+static bool connect_stream(struct fixture *fixture, struct error *error)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)&fixture->address.storage;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct stream_setup setup = {.status_interval_us = 10 * CLOCK_S, .liveness_us = CLOCK_NEVER};
+    struct transport *transport;
+
+    in->sin_family = AF_INET;
+    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    fixture->address.len = sizeof(*in);
+    conninfo_init(&fixture->info);
+    if (!conninfo_set(&fixture->info, CONN_USER, "me", error) ||
+        !conninfo_finish(&fixture->info, error) ||
+        bind(listener, (struct sockaddr *)in, sizeof(*in)) != 0 || listen(listener, 1) != 0 ||
+        getsockname(listener, (struct sockaddr *)in, &fixture->address.len) != 0) {
+        return false;
+    }
+    transport = transport_open(&fixture->address, &fixture->info, error);
+    fixture->server = accept(listener, NULL, NULL);
+    close(listener);
+    if (transport == NULL || fixture->server < 0) {
+        return false;
+    }
+    setup.conn = fixture->conn = conn_new(transport, &fixture->address);
+    conn_trust(fixture->conn);
+    fixture->stream = stream_new(&setup, 0);
+    return fixture->stream != NULL;
+}
+
+static bool set_up(struct fixture *fixture, enum plugin plugin)
+{
+    static const struct window_limits limits = {50, 1000, 100};
+    struct names_setup setup = {&fixture->tables, &fixture->exclude, PARTITIONS_ROOT};
+    struct error error;
+
+    *fixture = (struct fixture){.server = -1};
+    window_init(&fixture->window, &limits);
+    fixture->encoding = encoding_open("UTF8");
+    fixture->catalog.names = names_new(&setup);
+    fixture->catalog.window = &fixture->window;
+    fixture->log.level = LOG_ERROR;
+    fixture->intake = (struct intake){.log = &fixture->log,
+                                      .names = fixture->catalog.names,
+                                      .catalog = &fixture->catalog,
+                                      .window = &fixture->window,
+                                      .vigil = &fixture->vigil};
+    intake_start(&fixture->intake, plugin);
+    return fixture->encoding != NULL && fixture->catalog.names != NULL &&
+           catalog_start(&fixture->catalog, fixture->encoding, 0) &&
+           connect_stream(fixture, &error);
+}
+
+static void tear_down(struct fixture *fixture)
+{
+    stream_free(fixture->stream);
+    conn_close(fixture->conn);
+    close(fixture->server);
+    catalog_stop(&fixture->catalog);
+    catalog_free(&fixture->catalog);
+    window_clear(&fixture->window);
+    window_free(&fixture->window);
+    item_free(&fixture->sealed);
+    names_free(fixture->catalog.names);
+    encoding_close(fixture->encoding);
+    conninfo_free(&fixture->info);
+    buffer_free(&fixture->bytes);
+}
+
+/* One XLogData. */
+static void say(struct fixture *fixture, uint64_t lsn, const char *text)
+{
+    size_t mark = message_begin(&fixture->bytes, 'd');
+
+    buffer_byte(&fixture->bytes, 'w');
+    buffer_be64(&fixture->bytes, lsn);
+    buffer_be64(&fixture->bytes, lsn);
+    buffer_be64(&fixture->bytes, 0);
+    buffer_text(&fixture->bytes, text);
+    message_end(&fixture->bytes, mark);
+}
+
+static void say_transaction(struct fixture *fixture, enum plugin plugin, uint32_t xid)
+{
+    bool wal2json = plugin == PLUGIN_WAL2JSON;
+    char text[200];
+
+    snprintf(text, sizeof(text), wal2json ? "{\"action\":\"B\",\"xid\":%u}" : "BEGIN %u", xid);
+    say(fixture, xid, text);
+    for (int row = 0; row < ROWS; row++) {
+        if (wal2json) {
+            snprintf(text, sizeof(text),
+                     "{\"action\":\"I\",\"xid\":%u,\"schema\":\"public\",\"table\":\"t%d\","
+                     "\"columns\":[{\"name\":\"id\",\"value\":%d}]}",
+                     xid, row % TABLES, row);
+        } else {
+            snprintf(text, sizeof(text), "table public.t%d: INSERT: id[integer]:%d", row % TABLES,
+                     row);
+        }
+        say(fixture, xid, text);
+    }
+    snprintf(text, sizeof(text), wal2json ? "{\"action\":\"C\",\"xid\":%u}" : "COMMIT %u", xid);
+    say(fixture, xid + 1, text);
+}
+
+/* The server sends the bytes, the feed takes them. */
+static bool take(struct fixture *fixture)
+{
+    const char *at = fixture->bytes.data, *end = at + fixture->bytes.len;
+    struct stream_message message;
+    enum stream_event event;
+    struct error error;
+    char answer[4096];
+
+    while (at < end) {
+        ssize_t sent =
+            send(fixture->server, at, (size_t)(end - at) > 30000 ? 30000 : (size_t)(end - at), 0);
+        uint64_t before = conn_received(fixture->conn);
+
+        if (sent <= 0) {
+            return false;
+        }
+        at += sent;
+        while (conn_received(fixture->conn) - before < (uint64_t)sent) {
+            if (!stream_receive(fixture->stream, 1000, &error)) {
+                return false;
+            }
+            while ((event = stream_next(fixture->stream, &message, &error)) != STREAM_NOTHING) {
+                if (event != STREAM_BEGIN ||
+                    !intake_take(&fixture->intake, &message, true, 1000, &error)) {
+                    return false;
+                }
+            }
+        }
+        if (!stream_answer(fixture->stream, 1000, &error) ||
+            recv(fixture->server, answer, sizeof(answer), 0) <= 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A window's worth of transactions; returns how many allocations it took. */
+static size_t round_of(struct fixture *fixture, enum plugin plugin, uint32_t *xid)
+{
+    size_t before;
+
+    buffer_clear(&fixture->bytes);
+    for (int i = 0; i < TRANSACTIONS; i++) {
+        say_transaction(fixture, plugin, (*xid)++);
+    }
+    before = allocations;
+    CHECK(take(fixture));
+    CHECK_INT(fixture->window.item.len, TABLES);
+    for (size_t i = 0; i < fixture->window.item.len; i++) {
+        CHECK_INT(fixture->window.item.events[i].count, TRANSACTIONS * ROWS / TABLES);
+    }
+    window_seal(&fixture->window, &fixture->sealed);
+    item_clear(&fixture->sealed);
+    return allocations - before;
+}
+
+/* As the gate sees and the catalog compares them after each window. */
+static void settle(struct fixture *fixture, uint32_t xid)
+{
+    struct snapshot sight = {.xmax = xid};
+
+    CHECK(names_compared(fixture->catalog.names, &sight, &fixture->window, 1000));
+}
+
+static void check_plugin(enum plugin plugin)
+{
+    struct fixture fixture;
+    struct spelling *asked[TABLES];
+    uint32_t xid = 1000;
+
+    REQUIRE(set_up(&fixture, plugin));
+    /* The first change of each table asks the catalog. */
+    say_transaction(&fixture, plugin, xid++);
+    CHECK(take(&fixture));
+    CHECK_INT(names_ask(fixture.catalog.names, asked, TABLES), TABLES);
+    settle(&fixture, xid);
+    window_clear(&fixture.window);
+
+    for (int warm_up = 0; warm_up < 3; warm_up++) {
+        CHECK(round_of(&fixture, plugin, &xid) < 1000);
+        settle(&fixture, xid);
+    }
+    for (int round = 0; round < 50; round++) { /* 100 000 changes */
+        CHECK_INT(round_of(&fixture, plugin, &xid), 0);
+        settle(&fixture, xid);
+    }
+    tear_down(&fixture);
+}
+
+static void test_decoding(void)
+{
+    check_plugin(PLUGIN_TEST_DECODING);
+}
+
+static void wal2json(void)
+{
+    check_plugin(PLUGIN_WAL2JSON);
+}
+
+static void the_count_counts(void)
+{
+    size_t before = allocations;
+    struct buffer buffer = {0};
+
+    buffer_text(&buffer, "x");
+    CHECK(allocations > before);
+    buffer_free(&buffer);
+}
+
+static const struct check_test tests[] = {
+    {"allocations are counted", the_count_counts},
+    {"100 000 changes by test_decoding allocate nothing", test_decoding},
+    {"100 000 changes by wal2json allocate nothing", wal2json},
+};
+
+CHECK_MAIN(tests)
