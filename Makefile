@@ -1,4 +1,4 @@
-# pgnudge: make [all|check|unit|asan|coverage|install|uninstall|clean]
+# pgnudge: make [all|check|unit|bench-tools|asan|coverage|install|uninstall|clean]
 #   BUILD=dir  where to build (build)       CC=clang   another compiler
 #   WERROR=1   warnings are errors          SAN=1      AddressSanitizer and UBSan
 
@@ -45,13 +45,30 @@ $(BUILD)/tests/%: tests/unit/%.c $(OBJ)
 
 $(BUILD)/tests/test_allocations: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
+# For scripts/bench. The one that talks to servers has libpq, to write and to compare; it takes
+# nothing of ours.
+MEASURE := $(patsubst tests/bench/%.c,$(BUILD)/bench/%.o,\
+    $(filter-out tests/bench/decode.c,$(wildcard tests/bench/*.c)))
+
+$(BUILD)/bench/%.o: tests/bench/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(shell pkg-config --cflags libpq) -c -o $@ $<
+
+$(BUILD)/bench/measure: $(MEASURE)
+	$(CC) $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libpq)
+
+$(BUILD)/bench/decode: $(patsubst %,$(BUILD)/bench/%.o,decode process tool) $(OBJ)
+	$(CC) $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+bench-tools: $(BUILD)/bench/measure $(BUILD)/bench/decode
+
 unit: $(TESTS)
 
 check: $(TESTS)
 	@for test in $(TESTS); do "$$(realpath "$$test")" || exit 1; done
 
 asan:
-	$(MAKE) BUILD=build/asan SAN=1 CFLAGS='-O1 -g' all unit
+	$(MAKE) BUILD=build/asan SAN=1 CFLAGS='-O1 -g' all unit bench-tools
 
 coverage:
 	$(MAKE) BUILD=build/coverage CFLAGS='-O0 -g --coverage' HARDEN= all unit
@@ -67,7 +84,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit check asan coverage install uninstall clean
+.PHONY: all unit bench-tools check asan coverage install uninstall clean
 .SECONDARY:
 
--include $(OBJ:.o=.d) $(BUILD)/main.d $(TESTS:=.d)
+-include $(OBJ:.o=.d) $(BUILD)/main.d $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d)
