@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 
-#define AGAIN_MIN_US (5 * CLOCK_MS)
+#define AGAIN_MIN_US (CLOCK_MS / 4) /* a commit without a standby is seen by then */
 #define AGAIN_MAX_US (250 * CLOCK_MS)
 
 void pace_init(struct pace *pace, int64_t interval_us, int64_t now_us)

@@ -34,7 +34,8 @@ static int64_t ask(struct pace *pace, int64_t *now_us)
 
 static void hurry_wears_off(void)
 {
-    static const int64_t delays_ms[] = {5, 10, 20, 40, 80, 160};
+    static const int64_t delays_us[] = {250,  500,   1000,  2000,  4000,
+                                        8000, 16000, 32000, 64000, 128000};
     struct pace pace;
     int64_t now_us = 0, before;
 
@@ -42,9 +43,9 @@ static void hurry_wears_off(void)
     ask(&pace, &now_us);
     now_us = 7;
     pace_hurry(&pace, now_us);
-    for (size_t i = 0; i < COUNT_OF(delays_ms); i++) {
+    for (size_t i = 0; i < COUNT_OF(delays_us); i++) {
         before = now_us;
-        CHECK_INT(ask(&pace, &now_us) - before, delays_ms[i] * CLOCK_MS);
+        CHECK_INT(ask(&pace, &now_us) - before, delays_us[i]);
     }
     for (int i = 0; i < 20; i++) { /* then it stays: neither slower nor faster than that */
         int64_t delay;
@@ -57,7 +58,7 @@ static void hurry_wears_off(void)
     CHECK_INT(pace.next_us, now_us + INTERVAL);
     pace_hurry(&pace, now_us); /* anew */
     before = now_us;
-    CHECK_INT(ask(&pace, &now_us) - before, 5 * CLOCK_MS);
+    CHECK_INT(ask(&pace, &now_us) - before, 250);
 }
 
 static void asked_for_meanwhile(void)
@@ -104,7 +105,8 @@ static void without_an_interval(void)
 
 static const struct check_test tests[] = {
     {"at rest it asks once an interval", at_rest},
-    {"a hurry begins with 5 ms and wears off to a quarter of a second", hurry_wears_off},
+    {"a hurry begins with a quarter of a millisecond and wears off to a quarter of a second",
+     hurry_wears_off},
     {"what is asked for while a question is under way comes behind it", asked_for_meanwhile},
     {"the earliest time counts", by_a_time},
     {"without an interval it asks when it is told to", without_an_interval},
