@@ -21,6 +21,7 @@ unit() {
     ((planned > 0 && $(grep -c '^ok ' <<<"$output") == planned))
 }
 
+@test "allocations" { unit allocations; }
 @test "authentication" { unit auth; }
 @test "backoff" { unit backoff; }
 @test "buffer" { unit buffer; }
@@ -33,6 +34,7 @@ unit() {
 @test "encodings" { unit encoding; }
 @test "errors" { unit error; }
 @test "framing" { unit frame; }
+@test "reading in gulps" { unit gulp; }
 @test "hash table" { unit hashmap; }
 @test "items" { unit item; }
 @test "LSNs" { unit lsn; }
