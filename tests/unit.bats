@@ -36,6 +36,7 @@ unit() {
 @test "framing" { unit frame; }
 @test "reading in gulps" { unit gulp; }
 @test "hash table" { unit hashmap; }
+@test "hints" { unit hints; }
 @test "items" { unit item; }
 @test "LSNs" { unit lsn; }
 @test "names" { unit names; }

@@ -62,3 +62,10 @@ void error_hint(struct error *error, const char *format, ...)
     vsnprintf(error->hint, sizeof(error->hint), format, args);
     va_end(args);
 }
+
+void error_add_hint(struct error *error, const char *line)
+{
+    size_t len = strlen(error->hint);
+
+    snprintf(error->hint + len, sizeof(error->hint) - len, "%s%s", len > 0 ? "\n" : "", line);
+}

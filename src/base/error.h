@@ -21,7 +21,7 @@ struct error {
     char sqlstate[6]; /* "" unless the server said it */
     char message[ERROR_TEXT_MAX];
     char detail[ERROR_TEXT_MAX]; /* "" for none */
-    char hint[ERROR_TEXT_MAX];   /* "" for none */
+    char hint[ERROR_TEXT_MAX];   /* "" for none; several have a line each */
 };
 
 void error_clear(struct error *error);
@@ -41,5 +41,8 @@ void error_prefix(struct error *error, const char *format, ...)
 void error_detail(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void error_hint(struct error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Adds a line to the hint that is there, the server's perhaps, or makes it the hint. */
+void error_add_hint(struct error *error, const char *line);
 
 #endif

@@ -97,6 +97,19 @@ void log_hint(const struct log *log, enum log_level level, const char *format, .
     }
 }
 
+/* One line each. */
+static void report_hints(const struct log *log, enum log_level level, const char *hints)
+{
+    size_t len;
+
+    for (; *hints != '\0'; hints += len + (hints[len] == '\n')) {
+        len = strcspn(hints, "\n");
+        if (len > 0) {
+            log_hint(log, level, "%.*s", (int)len, hints);
+        }
+    }
+}
+
 void log_report(const struct log *log, enum log_level level, const struct error *error)
 {
     log_say(log, level, "%s", error->message);
@@ -104,6 +117,6 @@ void log_report(const struct log *log, enum log_level level, const struct error 
         log_detail(log, level, "%s", error->detail);
     }
     if (error->hint[0] != '\0') {
-        log_hint(log, level, "%s", error->hint);
+        report_hints(log, level, error->hint);
     }
 }

@@ -28,7 +28,7 @@ void log_detail(const struct log *log, enum log_level level, const char *format,
 void log_hint(const struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The error's message, detail and hint. */
+/* The error's message, detail and hints. */
 void log_report(const struct log *log, enum log_level level, const struct error *error);
 
 #endif

@@ -180,11 +180,15 @@ static enum gate_event down(struct gate *gate, const struct error *error)
     gate->identified = false;
     pace_by(&gate->pace, 0); /* as soon as it is up again */
     if (!gate->told_down) {
+        struct error told = *error;
+
         gate->told_down = true;
-        log_say(gate->setup.log, LOG_WARNING,
-                "the second connection, which tells what can be seen, %s: %s",
-                gate->has_worked ? "is lost" : "can't be made", error->message);
-        log_detail(gate->setup.log, LOG_WARNING, "Items wait until it is back.");
+        error_prefix(&told, "the second connection, which tells what can be seen, %s",
+                     gate->has_worked ? "is lost" : "can't be made");
+        if (told.detail[0] == '\0') {
+            error_detail(&told, "Items wait until it is back.");
+        }
+        log_report(gate->setup.log, LOG_WARNING, &told);
     }
     return GATE_FAILED;
 }

@@ -1,93 +1,187 @@
 #include "feed/hints.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buffer.h"
-#include "pq/servererror.h"
+#include "base/text.h"
 
-static bool is(const struct error *error, const char *sqlstate)
+#define NAME_MAX_BYTES 63 /* of a role or a database; the server cuts longer ones */
+
+#define POOLER                                                                                     \
+    "A pooler in between doesn't pass replication on: connect to the server itself, at its own "   \
+    "host and port."
+
+/* The first that fits counts. */
+struct cure {
+    const char *sqlstate;
+    const char *named; /* in the message, DETAIL or HINT; "" fits any */
+    const char *hint;  /* with $role, $database and $hba: see append_word */
+};
+
+static const struct cure login_cures[] = {
+    {"28000", "pg_hba.conf",
+     "In the server's pg_hba.conf, above the lines that refuse: $hba\n"
+     "Then: SELECT pg_reload_conf();"},
+    {"28000", "",
+     "See that the role is there and may log in (ALTER ROLE $role LOGIN;), and what pg_hba.conf "
+     "asks of it: peer wants the system user of that name."},
+    {"28P01", "",
+     "Check the user name and the password; in psql, \\password $role sets a new one."},
+    {"3D000", "", "psql -l lists the databases; without -d, the user's name is taken for one."},
+    {"42501", "CONNECT", "GRANT CONNECT ON DATABASE $database TO $role;"},
+    {"42501", "", "ALTER ROLE $role REPLICATION; (on Amazon RDS: GRANT rds_replication TO $role;)"},
+    {"53300", "max_wal_senders",
+     "Raise max_wal_senders and restart the server; who has them: SELECT * FROM "
+     "pg_stat_replication;"},
+    {"53300", "",
+     "pgnudge takes two connections: raise max_connections, or the limit of the role (ALTER ROLE "
+     "$role CONNECTION LIMIT -1;) or the database."},
+    {"55000", "", "ALTER DATABASE $database ALLOW_CONNECTIONS true;"},
+    {"57P03", "", "It is starting, stopping or in recovery: its log says how far it is."},
+    {"08P01", "", POOLER},
+    {"0A000", "", POOLER},
+};
+
+static const struct cure slot_cures[] = {
+    {"42501", "output_plugin_libraries",
+     "ALTER ROLE $role SET output_plugin_libraries = 'pgoutput', 'test_decoding', 'wal2json';"},
+    {"42501", "", "ALTER ROLE $role REPLICATION; (on Amazon RDS: GRANT rds_replication TO $role;)"},
+    {"55000", "max_replication_slots",
+     "ALTER SYSTEM SET max_replication_slots = 10; and restart the server."},
+    {"55000", "wal_level",
+     "ALTER SYSTEM SET wal_level = logical; and restart the server. A standby needs it on its "
+     "primary too."},
+    {"53400", "max_replication_slots",
+     "Who has them: SELECT slot_name, active_pid FROM pg_replication_slots;"},
+    {"42601", "", POOLER},
+    {"0A000", "",
+     "Connect to the primary: a standby makes slots from PostgreSQL 16 on. If this is the primary, "
+     "a pooler may be in between."},
+};
+
+static const char *const plugin_installs[] = {
+    [PLUGIN_TEST_DECODING] = "Install PostgreSQL's contrib modules on the server (Red Hat: "
+                             "postgresql-contrib; elsewhere they come with it).",
+    [PLUGIN_WAL2JSON] = "Install it on the server (Debian: postgresql-NN-wal2json, Red Hat: "
+                        "wal2json_NN); test_decoding, of PostgreSQL's contrib, does as well.",
+};
+
+static bool fits(const struct cure *cure, const struct error *error)
 {
-    return strcmp(error->sqlstate, sqlstate) == 0;
+    return strcmp(error->sqlstate, cure->sqlstate) == 0 &&
+           (strstr(error->message, cure->named) != NULL ||
+            strstr(error->detail, cure->named) != NULL || strstr(error->hint, cure->named) != NULL);
 }
 
-/* The role as an SQL identifier, always quoted: the hint is there to be copied. */
-static const char *quoted_user(struct buffer *out, const struct conninfo *info)
+/* As SQL has it, and pg_hba.conf, where no keyword is meant then. */
+static void append_quoted(struct buffer *out, const char *name)
 {
     buffer_byte(out, '"');
-    for (const char *c = conninfo_text(info, CONN_USER); *c != '\0'; c++) {
-        buffer_text(out, *c == '"' ? "\"" : "");
-        buffer_byte(out, *c);
+    for (size_t i = 0; i < NAME_MAX_BYTES && name[i] != '\0'; i++) {
+        buffer_text(out, name[i] == '"' ? "\"" : "");
+        buffer_byte(out, name[i]);
     }
-    buffer_text(out, "\"");
-    buffer_byte(out, '\0');
-    return out->failed ? "\"…\"" : out->data;
+    buffer_byte(out, '"');
 }
 
-static void hint_role(struct error *error, const struct conninfo *info)
+/*
+ * The client's address as a message about pg_hba.conf names it; "": it doesn't.
+ * The last one, since our own prefix names the server's.
+ */
+static void find_address(const char *message, char found[INET6_ADDRSTRLEN])
 {
-    struct buffer user = {0};
+    unsigned char binary[sizeof(struct in6_addr)];
+    char run[INET6_ADDRSTRLEN];
+    size_t len;
 
-    error_hint(error, "Let the role start a walsender: ALTER ROLE %s REPLICATION;",
-               quoted_user(&user, info));
-    buffer_free(&user);
+    found[0] = '\0';
+    for (; *message != '\0'; message += len > 0 ? len : 1) {
+        len = strspn(message, "0123456789abcdefABCDEF.:");
+        snprintf(run, sizeof(run), "%.*s", (int)len, message);
+        if (inet_pton(AF_INET, run, binary) == 1 || inet_pton(AF_INET6, run, binary) == 1) {
+            strcpy(found, run);
+        }
+    }
+}
+
+/* The line that lets the role in to the database from where the server sees us. */
+static void append_hba_line(struct buffer *out, const struct error *error,
+                            const struct conninfo *info)
+{
+    bool local = strstr(error->message, "[local]") != NULL;
+    char address[INET6_ADDRSTRLEN];
+
+    buffer_text(out, local ? "local " : info->sslmode >= SSLMODE_REQUIRE ? "hostssl " : "host ");
+    append_quoted(out, conninfo_text(info, CONN_DBNAME));
+    buffer_byte(out, ' ');
+    append_quoted(out, conninfo_text(info, CONN_USER));
+    find_address(error->message, address);
+    if (!local) {
+        buffer_format(out, " %s%s", address[0] != '\0' ? address : "samenet",
+                      address[0] == '\0'             ? ""
+                      : strchr(address, ':') != NULL ? "/128"
+                                                     : "/32");
+    }
+    buffer_text(out, " scram-sha-256");
+}
+
+/* What the word stands for that begins `hint`; returns the word's length. */
+static size_t append_word(struct buffer *out, struct slice hint, const struct error *error,
+                          const struct conninfo *info)
+{
+    if (slice_starts(hint, "$role")) {
+        append_quoted(out, conninfo_text(info, CONN_USER));
+        return strlen("$role");
+    }
+    if (slice_starts(hint, "$database")) {
+        append_quoted(out, conninfo_text(info, CONN_DBNAME));
+        return strlen("$database");
+    }
+    append_hba_line(out, error, info);
+    return strlen("$hba");
+}
+
+static void give(const char *hint, struct error *error, const struct conninfo *info)
+{
+    struct buffer text = {0};
+
+    while (*hint != '\0') {
+        if (*hint == '$') {
+            hint += append_word(&text, slice_of(hint), error, info);
+        } else {
+            buffer_byte(&text, *hint++);
+        }
+    }
+    buffer_byte(&text, '\0');
+    if (!text.failed && strstr(error->hint, text.data) == NULL) {
+        error_add_hint(error, text.data);
+    }
+    buffer_free(&text);
+}
+
+static void cure(const struct cure *cures, size_t count, struct error *error,
+                 const struct conninfo *info)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fits(&cures[i], error)) {
+            give(cures[i].hint, error, info);
+            return;
+        }
+    }
 }
 
 void hint_login(struct error *error, const struct conninfo *info)
 {
-    if (error->hint[0] != '\0') {
-        return;
-    }
-    if (is(error, "42501") && error->detail[0] != '\0') { /* it says that CONNECT is lacking */
-        error_hint(error, "Let the role connect: GRANT CONNECT ON DATABASE … TO …;");
-    } else if (is(error, "42501")) {
-        hint_role(error, info);
-    } else if (is(error, "28P01")) {
-        error_hint(error, "Check the user name and the password.");
-    } else if (is(error, "28000")) {
-        error_hint(error,
-                   "Check the user name; and the server's pg_hba.conf must let it in to this "
-                   "database (\"replication\" lines don't count here).");
-    } else if (is(error, "53300")) {
-        error_hint(error, "Every walsender is taken: raise max_wal_senders.");
-    } else if (is(error, "08P01") || is(error, "0A000")) {
-        error_hint(error, "A pooler that passes no replication may be in between: connect to the "
-                          "server itself.");
-    }
-}
-
-static void hint_plugin(struct error *error, const struct conninfo *info, enum plugin plugin)
-{
-    struct buffer user = {0};
-
-    if (is(error, "58P01") && plugin == PLUGIN_WAL2JSON) {
-        error_hint(error, "Install it on the server (Debian: postgresql-NN-wal2json).");
-    } else if (is(error, "58P01")) {
-        error_hint(error, "Install it on the server: it is part of PostgreSQL's contrib.");
-    } else {
-        error_hint(error,
-                   "Allow it for this role: ALTER ROLE %s SET output_plugin_libraries = "
-                   "'pgoutput', 'test_decoding', 'wal2json';",
-                   quoted_user(&user, info));
-    }
-    buffer_free(&user);
+    cure(login_cures, sizeof(login_cures) / sizeof(login_cures[0]), error, info);
 }
 
 void hint_slot(struct error *error, const struct conninfo *info, enum plugin plugin)
 {
-    if (server_error_refused_plugin(error)) {
-        hint_plugin(error, info, plugin);
-    } else if (error->hint[0] != '\0') {
-        return;
-    } else if (is(error, "42501")) {
-        hint_role(error, info);
-    } else if (is(error, "55000") && strstr(error->message, "max_replication_slots") != NULL) {
-        error_hint(error, "ALTER SYSTEM SET max_replication_slots = 10; and restart the server.");
-    } else if (is(error, "55000")) {
-        error_hint(error, "ALTER SYSTEM SET wal_level = logical; and restart the server.");
-    } else if (is(error, "53400")) {
-        error_hint(error, "Every slot is taken: drop one, or raise max_replication_slots.");
-    } else if (is(error, "42601") || is(error, "0A000")) {
-        error_hint(error, "A pooler may be in between, or this is a standby before 16: connect to "
-                          "the primary itself.");
+    if (strcmp(error->sqlstate, "58P01") == 0) {
+        give(plugin_installs[plugin], error, info);
+    } else {
+        cure(slot_cures, sizeof(slot_cures) / sizeof(slot_cures[0]), error, info);
     }
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "feed/hints.h"
 #include "feed/serversql.h"
 #include "pq/login.h"
 #include "pq/servererror.h"
@@ -94,6 +95,7 @@ static enum probe_event step_login(struct probe *probe, int64_t now_us, struct e
         ask(probe, PROBE_SETTINGS, SQL_SETTINGS, NULL, NULL, now_us);
         break;
     case STEP_FAILED:
+        hint_login(error, probe->setup.info);
         return PROBE_DOWN;
     }
     return PROBE_NOTHING;

@@ -77,11 +77,16 @@ static enum replica_event away(struct replica *replica, const struct error *erro
         return REPLICA_REFUSED;
     }
     if (!replica->told_away) {
+        struct error told = *error;
+
         replica->told_away = true;
-        log_say(replica->setup.log, LOG_WARNING, "--visible-on %s, port %s: %s",
-                conninfo_text(replica->setup.info, CONN_HOST),
-                conninfo_text(replica->setup.info, CONN_PORT), error->message);
-        log_detail(replica->setup.log, LOG_WARNING, "Items wait until it can be asked.");
+        error_prefix(&told, "--visible-on %s, port %s",
+                     conninfo_text(replica->setup.info, CONN_HOST),
+                     conninfo_text(replica->setup.info, CONN_PORT));
+        if (told.detail[0] == '\0') {
+            error_detail(&told, "Items wait until it can be asked.");
+        }
+        log_report(replica->setup.log, LOG_WARNING, &told);
     }
     return REPLICA_SEEN;
 }

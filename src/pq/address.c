@@ -79,9 +79,10 @@ bool address_resolve(const struct conninfo *info, struct address_list *list, str
     hints.ai_flags = hostaddr[0] != '\0' ? AI_NUMERICHOST : 0;
     status = getaddrinfo(hostaddr[0] != '\0' ? hostaddr : host, port, &hints, &found);
     if (status != 0) {
-        return error_set(error, ERROR_TRANSIENT,
-                         "could not translate host name \"%s\" to address: %s", host,
-                         status == EAI_SYSTEM ? strerror(errno) : gai_strerror(status));
+        error_set(error, ERROR_TRANSIENT, "could not translate host name \"%s\" to address: %s",
+                  host, status == EAI_SYSTEM ? strerror(errno) : gai_strerror(status));
+        error_hint(error, "Check the name given as host (-h, PGHOST), and this machine's DNS.");
+        return false;
     }
     for (const struct addrinfo *next = found; next != NULL; next = next->ai_next) {
         if (list->count < ADDRESSES_MAX && next->ai_addrlen <= sizeof(list->at[0].storage)) {

@@ -58,6 +58,12 @@ static enum io step_connecting(struct dial *dial, struct error *error)
 
 static enum io take_answer(struct dial *dial, const char *answer, size_t len, struct error *error)
 {
+    if (answer[0] != 'S' && answer[0] != 'N') {
+        /* An 'E' too: what comes unencrypted here is nobody's word. */
+        error_set(error, ERROR_TRANSIENT, "received an invalid answer to the TLS request");
+        error_hint(error, "Check host and port: something else may listen there.");
+        return IO_ERROR;
+    }
     if (len > 1) { /* CVE-2021-23222: it would be taken for what came through TLS */
         error_set(error, ERROR_PERMANENT,
                   "received unencrypted data after the answer to the TLS request");
@@ -67,17 +73,13 @@ static enum io take_answer(struct dial *dial, const char *answer, size_t len, st
         dial->state = DIAL_HANDSHAKE;
         return transport_start_tls(dial->transport, dial->info, error) ? IO_DONE : IO_ERROR;
     }
-    if (answer[0] == 'N' && dial->encryption == ENCRYPT_IF_OFFERED) {
+    if (dial->encryption == ENCRYPT_IF_OFFERED) {
         dial->state = DIAL_DONE;
         return IO_DONE;
     }
-    if (answer[0] == 'N') {
-        error_set(error, ERROR_PERMANENT, "the server does not support TLS, but sslmode is \"%s\"",
-                  sslmode_name(dial->info->sslmode));
-        return IO_ERROR;
-    }
-    /* An 'E' too: what comes unencrypted here is nobody's word. */
-    error_set(error, ERROR_TRANSIENT, "received an invalid answer to the TLS request");
+    error_set(error, ERROR_PERMANENT, "the server does not support TLS, but sslmode is \"%s\"",
+              sslmode_name(dial->info->sslmode));
+    error_hint(error, "ALTER SYSTEM SET ssl = on, with a certificate; or choose another sslmode.");
     return IO_ERROR;
 }
 

@@ -350,6 +350,18 @@ static enum step step_talking(struct login *login, struct error *error)
     return conn_flush(login->conn, error) == IO_ERROR ? STEP_FAILED : STEP_WAIT;
 }
 
+static void timed_out(const struct login *login, struct error *error)
+{
+    if (login->dial != NULL && !dial_reached(login->dial)) {
+        error_set(error, ERROR_TRANSIENT, "timeout expired");
+        error_hint(error, "Nothing answers there: check host and port, and the firewalls between.");
+    } else {
+        error_set(error, ERROR_TRANSIENT, "timeout expired before the login was through");
+        error_hint(error, "Check host and port: something else may listen there. A server that is "
+                          "busy may need a longer --connect-timeout.");
+    }
+}
+
 enum step login_step(struct login *login, int64_t now_us, struct error *error)
 {
     enum step step = STEP_DONE;
@@ -361,7 +373,7 @@ enum step login_step(struct login *login, int64_t now_us, struct error *error)
         step = step_talking(login, error);
     }
     if (step == STEP_WAIT && now_us >= login->deadline_us) {
-        error_set(error, ERROR_TRANSIENT, "timeout expired");
+        timed_out(login, error);
         step = STEP_FAILED;
     }
     return step == STEP_FAILED ? next_attempt(login, now_us, error) : step;

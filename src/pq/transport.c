@@ -55,6 +55,22 @@ static bool set_tcp_options(int fd, const struct conninfo *info, struct error *e
 #endif
 }
 
+/* By errno, with what to look at. */
+static void connect_failed(bool is_unix, int failure, struct error *error)
+{
+    error_set(error, ERROR_TRANSIENT, "%s", strerror(failure));
+    if (is_unix) {
+        error_hint(error, "Is the server running here? -h names its socket's directory "
+                          "(unix_socket_directories), or a host.");
+    } else if (failure == ECONNREFUSED) {
+        error_hint(error, "Is the server running there, and on this address and port? See its "
+                          "listen_addresses and port.");
+    } else if (failure == ENETUNREACH || failure == EHOSTUNREACH) {
+        error_hint(error, "This machine has no way there: see its network, and whether it has "
+                          "IPv6 if the address is one.");
+    }
+}
+
 static bool start(int fd, const struct address *address, const struct conninfo *info,
                   struct error *error)
 {
@@ -69,7 +85,8 @@ static bool start(int fd, const struct address *address, const struct conninfo *
     }
     if (connect(fd, (const struct sockaddr *)&address->storage, address->len) != 0 &&
         errno != EINPROGRESS && errno != EINTR) {
-        return error_set(error, ERROR_TRANSIENT, "%s", strerror(errno));
+        connect_failed(address_is_unix(address), errno, error);
+        return false;
     }
     return true;
 }
@@ -107,7 +124,7 @@ enum io transport_connect(struct transport *transport, struct error *error)
         failure = errno;
     }
     if (failure != 0) {
-        error_set(error, ERROR_TRANSIENT, "%s", strerror(failure));
+        connect_failed(transport->is_unix, failure, error);
         return IO_ERROR;
     }
     return IO_DONE;

@@ -170,11 +170,15 @@ static void our_own(void)
     CHECK_TEXT(error.message, "connection to x: no luck");
     CHECK_TEXT(error.detail, "detail 1");
     CHECK_TEXT(error.hint, "hint 2");
+    error_add_hint(&error, "100%");
+    CHECK_TEXT(error.hint, "hint 2\n100%");
     /* Its own text may be an argument; what was below it is gone. */
     CHECK(!error_set(&error, ERROR_TRANSIENT, "again: %s", error.message));
     CHECK_TEXT(error.message, "again: connection to x: no luck");
     CHECK_TEXT(error.detail, "");
     CHECK_TEXT(error.hint, "");
+    error_add_hint(&error, "the only one");
+    CHECK_TEXT(error.hint, "the only one");
     CHECK(!error_memory(&error));
     CHECK_INT(error.kind, ERROR_FATAL);
     error_clear(&error);
@@ -198,6 +202,8 @@ static void our_own_too_long(void)
     error_detail(&error, "%s", text);
     error_hint(&error, "%s", text);
     CHECK_INT(strlen(error.detail), ERROR_TEXT_MAX - 1);
+    CHECK_INT(strlen(error.hint), ERROR_TEXT_MAX - 1);
+    error_add_hint(&error, "x");
     CHECK_INT(strlen(error.hint), ERROR_TEXT_MAX - 1);
 }
 
