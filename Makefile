@@ -4,6 +4,7 @@
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
+MANDIR  ?= $(PREFIX)/share/man
 BUILD   ?= build
 VERSION := 0.1.0
 
@@ -74,12 +75,14 @@ coverage:
 	$(MAKE) BUILD=build/coverage CFLAGS='-O0 -g --coverage' HARDEN= all unit
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/bin $(addprefix $(DESTDIR)$(MANDIR)/,man1 man7)
 	install -m 755 $(BUILD)/pgnudge $(DESTDIR)$(PREFIX)/bin/pgnudge
-	install -m 644 man/pgnudge.1 $(DESTDIR)$(PREFIX)/share/man/man1/pgnudge.1
+	install -m 644 man/pgnudge.1 $(DESTDIR)$(MANDIR)/man1/pgnudge.1
+	install -m 644 man/pgnudge-setup.7 $(DESTDIR)$(MANDIR)/man7/pgnudge-setup.7
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/pgnudge $(DESTDIR)$(PREFIX)/share/man/man1/pgnudge.1
+	rm -f $(DESTDIR)$(PREFIX)/bin/pgnudge
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/,man1/pgnudge.1 man7/pgnudge-setup.7)
 
 clean:
 	rm -rf $(BUILD)

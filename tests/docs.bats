@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 #
-# README.md and the manual page say what is so. Code blocks are run straight from README.md: a block is
+# README.md and the manual pages say what is so. Code blocks are run straight from README.md: a block is
 # found by the comment "<!-- run: NAME -->" in front of it.
 
 # shellcheck source=tests/helpers.bash
@@ -8,6 +8,7 @@
 
 readme=$repo/README.md
 page=$repo/man/pgnudge.1
+setup_page=$repo/man/pgnudge-setup.7
 
 setup() {
     common_setup
@@ -34,6 +35,20 @@ block() {
         return 1
     }
     cat "block.$1"
+}
+
+# setup_block NAME: a display of pgnudge-setup.7, found by the comment ".\" run: NAME".
+setup_block() {
+    awk -v name="$1" '
+        $1 == ".\\\"" && $2 == "run:" && $3 == name { wanted = 1 }
+        wanted && /^\.Ed/ { exit }
+        inside
+        wanted && /^\.Bd/ { inside = 1 }' "$setup_page" >"setup.$1"
+    [[ -s setup.$1 ]] || {
+        echo "pgnudge-setup.7 has no block $1"
+        return 1
+    }
+    cat "setup.$1"
 }
 
 # recipe NAME [SED-SCRIPT]: run it in the background, as $pid, with what it prints in $out, until it
@@ -146,13 +161,63 @@ EOF
     sql 'DROP ROLE nudge'
 }
 
-@test "wal2json, allowed as README.md says" {
+@test "a role as pgnudge-setup(7) makes it, with no other privilege" {
+    export PGDATABASE=shop
+    PGDATABASE=postgres sql 'DROP DATABASE IF EXISTS shop' 'CREATE DATABASE shop' \
+        'REVOKE ALL ON DATABASE shop FROM public' \
+        'ALTER SYSTEM SET wal_level = replica'
+    setup_block level | sql
+    server_restart "$SERVER"
+    { echo "SET password_encryption = 'scram-sha-256';" && setup_block role; } | sql
+    setup_block hba >>"$SERVER/data/pg_hba.conf"
+    sql 'SELECT pg_reload_conf()' 'REVOKE ALL ON SCHEMA public FROM public' \
+        'CREATE TABLE parted (n int) PARTITION BY LIST (n)' \
+        'CREATE TABLE part PARTITION OF parted DEFAULT'
+    wait_for is_true "EXISTS (SELECT FROM pg_hba_file_rules WHERE user_name = '{nudge}')"
+    export PGHOST=127.0.0.1 PGUSER=nudge PGPASSWORD=secret
+    run ! "$SERVER_BIN/psql" -XAtqc 'SELECT FROM public.orders'
+    [[ $output == *'permission denied'* ]]
+    each_plugin with_least_privileges
+    plugin=test_decoding with_least_privileges --no-gate
+    plugin=test_decoding with_least_privileges --visible-on "port=$PGPORT"
+    sql "BEGIN; INSERT INTO orders (n) VALUES (1); PREPARE TRANSACTION 'blocker'"
+    launch
+    wait_for said 'prepared transaction [0-9]+, "blocker"'
+    sql "ROLLBACK PREPARED 'blocker'"
+    wait_for saw 'length == 1'
+    stop
+    run ! said 'permission denied'
+    PGDATABASE=postgres sql 'DROP DATABASE shop' 'DROP ROLE nudge'
+}
+
+with_least_privileges() {
+    listen --plugin "$plugin" --tables public.orders,public.parted,marker "$@"
+    sql 'INSERT INTO orders (n) VALUES (1)' 'INSERT INTO parted VALUES (1), (2)'
+    totals '{"public.orders": 1, "public.parted": 2}'
+    stop
+    [[ ! -s $err ]]
+}
+
+@test "what the code asks the server for is in pgnudge-setup(7)" {
+    local words
+    mapfile -t words < <(cat "$repo"/src/*/*.[ch] | grep -oE 'pg_catalog\.[a-z_]+' |
+        sed 's/pg_catalog\.//' | grep -vxE 'int[248]|text|name|bool_or' | sort -u)
+    echo "${words[*]}"
+    ((${#words[@]} > 15))
+    missing_from "$setup_page" "${words[@]}"
+}
+
+@test "wal2json, allowed as README.md and pgnudge-setup(7) say" {
     is_true "EXISTS (SELECT FROM pg_settings WHERE name = 'output_plugin_libraries')" ||
         skip 'this server lets any plugin in'
     sql 'CREATE ROLE nudge LOGIN REPLICATION SUPERUSER' \
         "ALTER ROLE nudge SET output_plugin_libraries = 'pgoutput'"
     PGUSER=nudge refused 'output_plugin_libraries' --plugin wal2json
     block plugins | sql
+    PGUSER=nudge listen --plugin wal2json
+    stop
+    sql "ALTER ROLE nudge SET output_plugin_libraries = 'pgoutput'"
+    setup_block plugins | sql
     PGUSER=nudge listen --plugin wal2json
     stop
     sql 'DROP ROLE nudge'
@@ -274,6 +339,7 @@ EOF
     run -0 bash recipe
     run -0 root/usr/local/bin/pgnudge --version
     diff "$page" root/usr/local/share/man/man1/pgnudge.1
+    diff "$setup_page" root/usr/local/share/man/man7/pgnudge-setup.7
     run -0 make -C "$repo" uninstall PREFIX=/usr/local
     [[ -z $(find root -type f) ]]
 }
@@ -308,7 +374,7 @@ EOF
 
 @test "what README.md names in the source is there" {
     local path
-    for path in $(grep -oE '(src|tests|scripts|man)/[a-z0-9_./]*|\(LICENSE\)' "$readme" | tr -d '()'); do
+    for path in $(grep -oE '(src|tests|scripts|man)/[a-z0-9_./-]*|\(LICENSE\)' "$readme" | tr -d '()'); do
         echo "$path"
         [[ -e $repo/${path%.} ]]
     done
