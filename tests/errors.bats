@@ -1,0 +1,465 @@
+#!/usr/bin/env bats
+#
+# README.md's table of messages and hints is what comes out, each provoked for real.
+
+# shellcheck source=tests/helpers.bash
+. "$BATS_TEST_DIRNAME/helpers.bash"
+# shellcheck source=tests/certs.bash
+. "$BATS_TEST_DIRNAME/certs.bash"
+
+readme=$repo/README.md
+
+# The rows of the table.
+rows() {
+    sed -n '/^<!-- cures -->$/,/^$/p' "$readme" | sed -n '/^| `/p'
+}
+
+# codes: what stands between backticks, a line each.
+codes() {
+    # shellcheck disable=SC2016 # backticks of Markdown
+    grep -oE '`[^`]*`' | tr -d '`'
+}
+
+# matches TEXT: one that may be read on standard input; "…" in it stands for anything. Quotes don't
+# count: newer servers put them around the names of settings.
+matches() {
+    # shellcheck disable=SC2016 # a regular expression
+    tr -d '"' | grep -aqE -- "$(sed 's/[][\.*^$(){}?+|/]/\\&/g; s/…/.*/g; s/"//g' <<<"$1")$2"
+}
+
+# cured MESSAGE: it was said, and after it the hints of its row.
+cured() {
+    local row hint hints
+    row=$(rows | grep -F -- "\`$1\`")
+    matches "$1" <"$err"
+    mapfile -t hints < <(cut -d '|' -f 3 <<<"$row" | codes)
+    for hint in "${hints[@]}"; do
+        echo "hint: $hint"
+        matches "pgnudge: hint: $hint" '$' <"$err"
+    done
+    [[ ! -s $out ]]
+}
+
+# teaches STATUS MESSAGE [OPTION]...
+teaches() {
+    local options=("${@:3}")
+    if (($1 == 1)); then options+=(--no-reconnect); fi
+    launch "${options[@]}"
+    ends_with "$1"
+    cured "$2"
+}
+
+# The statement in the last hint that was printed.
+statement() {
+    sed -nE 's/^pgnudge: hint: ([^;]*;).*/\1/p' "$err" | tail -n 1
+}
+
+# hba LINE...: above all others.
+hba() {
+    { printf '%s\n' "$@" && cat "$SERVER/data/pg_hba.conf"; } >hba
+    cp "$SERVER/data/pg_hba.conf" hba.before
+    cat hba >"$SERVER/data/pg_hba.conf"
+    reload
+}
+
+no_hba() {
+    cat hba.before >"$SERVER/data/pg_hba.conf"
+    reload
+}
+
+reload() {
+    local before
+    before=$(sql 'SELECT pg_conf_load_time()')
+    sql 'SELECT pg_reload_conf()' >/dev/null
+    wait_for is_true "pg_conf_load_time() > '$before'"
+}
+
+# restart_with SETTING...: those of ALTER SYSTEM.
+restart_with() {
+    local setting
+    sql 'ALTER SYSTEM RESET ALL'
+    for setting; do sql "ALTER SYSTEM SET $setting"; done
+    server_restart "$SERVER"
+}
+
+# listener PERL: something else than a server, on $port.
+listener() {
+    rm -f port
+    perl -MSocket -MIO::Handle -e '
+        my $s;
+        socket($s, PF_INET, SOCK_STREAM, 0) && bind($s, sockaddr_in(0, INADDR_LOOPBACK)) or die;
+        '"$1"'
+        my ($number) = sockaddr_in(getsockname($s));
+        open(my $f, ">", "port.new"); print $f $number; close($f);
+        rename("port.new", "port");
+        sleep while 1' 3>&- &
+    pids+=("$!")
+    wait_for test -s port
+    port=$(<port)
+}
+
+# answers BYTES: to whoever connects.
+answers() {
+    # shellcheck disable=SC2016 # Perl's variables
+    listener 'listen($s, 9); if (!fork) {
+        while (accept(my $c, $s)) { sysread($c, my $x, 9); syswrite($c, "'"$1"'"); sleep 1 if fork == 0 }
+    }'
+}
+
+# --- the way there ---
+
+@test "a name that doesn't resolve" {
+    teaches 1 'could not translate host name "…" to address: …' -h nowhere.invalid
+}
+
+@test "a socket that isn't there" {
+    teaches 1 'server on socket "…" failed: …' -h "$PWD"
+}
+
+@test "nothing listens" {
+    teaches 1 'failed: Connection refused' -p 1
+}
+
+@test "no way there" {
+    unshare -rn true 2>/dev/null || skip 'the network cannot be taken away here'
+    printf '%s\n' '#!/bin/sh' "exec unshare -rn '$PGNUDGE' \"\$@\"" >offline
+    chmod +x offline
+    PGNUDGE=$PWD/offline
+    teaches 1 'failed: Network is unreachable'
+}
+
+@test "nothing answers" {
+    # A queue of connections that is full takes no more.
+    # shellcheck disable=SC2016 # Perl's variables
+    listener 'listen($s, 0); my @c = map {
+        my $c; socket($c, PF_INET, SOCK_STREAM, 0); $c->blocking(0); connect($c, getsockname($s)); $c
+    } 1 .. 8;'
+    teaches 1 'failed: timeout expired' -p "$port" --connect-timeout 300ms
+}
+
+@test "something else listens" {
+    # shellcheck disable=SC2016 # Perl's variables
+    listener 'listen($s, 9);'
+    teaches 1 'timeout expired before the login was through' -p "$port" --connect-timeout 300ms
+    answers 'HTTP/1.1 400 Bad Request\r\n\r\n'
+    PGSSLMODE=disable teaches 3 "received what is not PostgreSQL's protocol" -p "$port"
+    PGSSLMODE=require teaches 1 'received an invalid answer to the TLS request' -p "$port"
+}
+
+@test "a server without TLS" {
+    PGSSLMODE=require teaches 3 'the server does not support TLS, but sslmode is "…"'
+}
+
+@test "a certificate that is not to be trusted" {
+    export PGSSLMODE=verify-full PGSSLROOTCERT=$SERVER/certs/theirs.crt
+    new_ca ours
+    new_ca theirs
+    new_cert elsewhere ours DNS:elsewhere.example
+    serve_cert elsewhere
+    teaches 3 'server certificate is not trusted: …'
+    PGSSLROOTCERT=$SERVER/certs/ours.crt \
+        teaches 3 'server certificate …does not match host name "…"'
+    PGSSLROOTCERT=nowhere.crt teaches 3 'root certificate file "…" does not exist'
+    sql 'ALTER SYSTEM RESET ALL'
+    reload
+}
+
+@test "a server that is too old" {
+    answers 'R\0\0\0\10\0\0\0\0S\0\0\0\31server_version\00012.22\0K\0\0\0\14\0\0\0\1\0\0\0\1Z\0\0\0\5I'
+    PGSSLMODE=disable teaches 3 'the server runs PostgreSQL …, pgnudge needs 13' -p "$port"
+}
+
+# --- the login ---
+
+# Its line for pg_hba.conf, with "trust" as the method, lets pgnudge in.
+hba_line_works() {
+    hba "$(sed -nE 's/^pgnudge: hint: In .* refuse: (.*) scram-sha-256$/\1 trust/p' "$err")" \
+        "$(head -n 1 "$SERVER/data/pg_hba.conf")"
+    listen "$@"
+    stop
+    no_hba
+}
+
+@test "no line in pg_hba.conf, and one that rejects: the hint has the line" {
+    sql 'CREATE ROLE "odd "" role" LOGIN REPLICATION' 'CREATE ROLE out LOGIN REPLICATION'
+    teaches 3 'no pg_hba.conf entry for host …' -U out
+    hba_line_works -U out
+    hba 'host all out samehost reject'
+    teaches 3 'pg_hba.conf rejects connection for host …' -U out
+    hba_line_works -U out
+    no_hba
+    hba 'local all out reject'
+    launch -U out -h "$SERVER"
+    ends_with 3
+    said "refuse: local \"test_[0-9]+\" \"out\" scram-sha-256$"
+    hba_line_works -U out -h "$SERVER"
+    no_hba
+    launch -U 'odd " role'
+    ends_with 3
+    said 'refuse: host "test_[0-9]+" "odd "" role" 127\.0\.0\.1/32 scram-sha-256$'
+    sql 'DROP ROLE out, "odd "" role"'
+}
+
+@test "a role that isn't there, may not log in, or is another system user" {
+    hba 'host all nobody_knows,shut samehost trust' 'local all other peer'
+    sql 'CREATE ROLE shut REPLICATION' 'CREATE ROLE other LOGIN REPLICATION'
+    teaches 3 'role "…" does not exist' -U nobody_knows
+    teaches 3 'role "…" is not permitted to log in' -U shut
+    sql "$(sed -nE 's/.*\((ALTER ROLE [^;]*;).*/\1/p' "$err")"
+    listen -U shut
+    stop
+    teaches 3 'Peer authentication failed for user "…"' -U other -h "$SERVER"
+    sql 'DROP ROLE shut, other'
+    no_hba
+}
+
+@test "a wrong password, none, and one that would go in clear" {
+    hba 'host all secretive samehost scram-sha-256'
+    sql "CREATE ROLE secretive LOGIN REPLICATION PASSWORD 'right'"
+    PGPASSWORD=wrong teaches 3 'password authentication failed for user "…"' -U secretive
+    teaches 3 'the server asks for a password, but none is known' -U secretive
+    no_hba
+    hba 'host all secretive samehost password'
+    PGPASSWORD=right teaches 3 \
+        'the server asks for the password in clear over an unencrypted connection' -U secretive
+    sql 'DROP ROLE secretive'
+    no_hba
+}
+
+@test "a database that isn't there, or may not be connected to" {
+    teaches 3 'database "…" does not exist' -d nowhere
+    local set_aside
+    sql "REVOKE CONNECT ON DATABASE $PGDATABASE FROM public"
+    teaches 3 'permission denied for database "…"'
+    sql "$(statement)"
+    listen
+    stop
+    set_aside="ALTER DATABASE $PGDATABASE ALLOW_CONNECTIONS false"
+    PGDATABASE=postgres sql "$set_aside"
+    teaches 3 'database "…" is not currently accepting connections'
+    PGDATABASE=postgres sql "$(statement)"
+    listen
+    stop
+}
+
+@test "a role without REPLICATION" {
+    hba 'host all "pl""ain",plain samehost trust'
+    sql 'CREATE ROLE plain LOGIN'
+    if is_true "current_setting('server_version_num')::int >= 160000"; then
+        teaches 3 'permission denied to start WAL sender' -U plain
+    else
+        teaches 3 'must be superuser or replication role to start walsender' -U plain
+    fi
+    sql "$(statement)"
+    listen -U plain
+    stop
+    sql 'DROP ROLE plain'
+    no_hba
+}
+
+@test "the hint is chosen in any language" {
+    localedef -i de_DE -f UTF-8 "$SERVER/de_DE.UTF-8" || skip 'no locale can be made here'
+    export LOCPATH=$SERVER
+    server_restart "$SERVER"
+    sql "ALTER SYSTEM SET lc_messages = 'de_DE.UTF-8'" 'CREATE ROLE plain LOGIN'
+    reload
+    launch -U plain
+    ends_with 3
+    said FATAL: || {
+        sql 'ALTER SYSTEM RESET ALL' 'DROP ROLE plain'
+        unset LOCPATH
+        server_restart "$SERVER"
+        skip 'this server speaks English only'
+    }
+    grep -aq 'pg_hba.conf-Eintrag' "$err"
+    said 'refuse: host "test_[0-9]+" "plain" 127\.0\.0\.1/32 scram-sha-256$'
+    hba 'host all plain samehost trust'
+    launch -U plain
+    ends_with 3
+    said 'hint: ALTER ROLE "plain" REPLICATION;'
+    sql "REVOKE CONNECT ON DATABASE $PGDATABASE FROM public"
+    launch
+    ends_with 3
+    grep -aq 'keine Berechtigung' "$err"
+    said 'hint: GRANT CONNECT'
+    sql "GRANT CONNECT ON DATABASE $PGDATABASE TO public" 'ALTER SYSTEM SET wal_level = replica'
+    server_restart "$SERVER"
+    launch
+    ends_with 3
+    said 'hint: ALTER SYSTEM SET wal_level'
+    sql 'ALTER SYSTEM RESET ALL' 'DROP ROLE plain'
+    no_hba
+    unset LOCPATH
+    server_restart "$SERVER"
+}
+
+# --- what is used up, or turned off ---
+
+@test "no walsender, no slot, no connection left" {
+    restart_with 'max_wal_senders = 1' 'max_replication_slots = 1'
+    listen
+    teaches 1 'number of requested standby connections exceeds max_wal_senders …'
+    kill "${pids[0]}"
+    wait_for no_slot
+    sql "SELECT pg_create_physical_replication_slot('taken')" >/dev/null
+    wait_for is_true 'NOT EXISTS (SELECT FROM pg_stat_replication)'
+    teaches 1 'all replication slots are in use'
+    said 'hint: Free one or increase' # the server's own, too
+    sql "SELECT pg_drop_replication_slot('taken')" 'ALTER ROLE pgnudge CONNECTION LIMIT 0'
+    teaches 1 'too many connections for role "…"'
+    sql "$(sed -nE 's/.*\((ALTER ROLE [^;]*;).*/\1/p' "$err")" \
+        "ALTER DATABASE $PGDATABASE CONNECTION LIMIT 0"
+    teaches 1 'too many connections for database "…"'
+    sql "ALTER DATABASE $PGDATABASE CONNECTION LIMIT -1"
+    restart_with
+}
+
+@test "no room for the second connection: the hint comes with its warning" {
+    sql 'ALTER ROLE pgnudge CONNECTION LIMIT 0'
+    "$SERVER_BIN/psql" -XAtq 'replication=database' -c IDENTIFY_SYSTEM >/dev/null 2>&1 ||
+        sql 'ALTER ROLE pgnudge CONNECTION LIMIT 1' # where a walsender counts
+    launch
+    wait_for said 'warning: the second connection, .* too many connections for role'
+    wait_for said 'hint: pgnudge takes two connections'
+    sql 'ALTER ROLE pgnudge CONNECTION LIMIT -1'
+    wait_for saw 'length == 1'
+    stop
+}
+
+@test "max_connections reached" {
+    local i
+    restart_with 'max_connections = 6' 'superuser_reserved_connections = 3' 'max_wal_senders = 3'
+    for i in 1 2 3; do
+        session "busy$i"
+        ask "busy$i" 'SELECT 1'
+    done
+    teaches 1 'remaining connection slots are reserved …'
+    for i in 4 5 6; do
+        session "busy$i"
+        tell "busy$i" 'SELECT 1'
+    done
+    wait_for answered busy6
+    teaches 1 'sorry, too many clients already'
+    kill "${pids[@]:0:6}" 2>/dev/null || true
+    wait_for sql 'ALTER SYSTEM RESET ALL'
+    server_restart "$SERVER"
+}
+
+@test "wal_level, max_replication_slots: the hints' statements mend it" {
+    restart_with 'wal_level = replica'
+    teaches 3 'logical decoding requires wal_level >= logical'
+    sql "$(statement)"
+    server_restart "$SERVER"
+    listen
+    stop
+    restart_with 'max_replication_slots = 0'
+    teaches 3 'replication slots can only be used if max_replication_slots > 0'
+    sql "$(statement)"
+    server_restart "$SERVER"
+    listen
+    stop
+    restart_with
+}
+
+@test "a server that lets nobody in yet, and a standby below 16" {
+    allow_standbys
+    start_standby
+    if ! is_true "current_setting('server_version_num')::int >= 160000"; then
+        teaches 3 'logical decoding cannot be used while in recovery' -p "$(server_port "$standby")"
+    fi
+    echo 'hot_standby = off' >>"$standby/data/postgresql.conf"
+    server_stop "$standby"
+    server_start "$standby"
+    teaches 1 'the database system is …' -p "$(server_port "$standby")"
+}
+
+# --- plugins ---
+
+@test "a plugin that isn't installed" {
+    sql "ALTER ROLE pgnudge SET dynamic_library_path = '/nowhere'"
+    teaches 3 'could not access file "wal2json": …' --plugin wal2json
+    teaches 3 'could not access file "test_decoding": …' --plugin test_decoding
+    sql 'ALTER ROLE pgnudge RESET ALL'
+}
+
+@test "a plugin that isn't allowed" {
+    is_true "EXISTS (SELECT FROM pg_settings WHERE name = 'output_plugin_libraries')" ||
+        skip 'this server lets any plugin in'
+    sql "ALTER ROLE pgnudge SET output_plugin_libraries = 'pgoutput'"
+    teaches 3 'library "…" may not be used as an output plugin' --plugin wal2json
+    sql "$(statement)"
+    listen --plugin wal2json
+    stop
+    sql 'ALTER ROLE pgnudge RESET ALL'
+}
+
+# --- a pooler ---
+
+# bounce [LINE]...: PgBouncer, on $port.
+bounce() {
+    local as=()
+    if ((EUID == 0)); then
+        as=(setpriv --reuid="$SERVER_USER" --regid="$(id -g "$SERVER_USER")" --clear-groups)
+    fi
+    port=$((20000 + RANDOM % 10000))
+    echo '"pgnudge" ""' >"$SERVER/users"
+    printf '%s\n' '[databases]' "* = host=127.0.0.1 port=$PGPORT" '[pgbouncer]' \
+        'listen_addr = 127.0.0.1' "listen_port = $port" 'unix_socket_dir =' 'auth_type = trust' \
+        "auth_file = $SERVER/users" "$@" >"$SERVER/pgbouncer.ini"
+    "${as[@]}" setpriv --pdeathsig KILL pgbouncer -q "$SERVER/pgbouncer.ini" 2>bounce.log 3>&- &
+    pids+=("$!")
+    wait_for accepts
+}
+
+accepts() {
+    (exec 9<>"/dev/tcp/127.0.0.1/$port")
+}
+
+@test "a pooler that doesn't pass replication on" {
+    command -v pgbouncer >/dev/null || skip 'PgBouncer is not installed'
+    bounce
+    launch -p "$port"
+    wait_for eval 'said "unsupported startup parameter" || saw "length > 0"'
+    saw 'length == 0' || skip 'this PgBouncer passes replication on'
+    ends_with 3
+    cured 'unsupported startup parameter: replication'
+    bounce 'ignore_startup_parameters = replication'
+    teaches 3 'syntax error …' -p "$port"
+}
+
+# --- the table ---
+
+@test "every message of the table is provoked here" {
+    local message source
+    source=$(sed -z 's/ \\\n */ /g' "$BATS_TEST_FILENAME")
+    while IFS= read -r message; do
+        echo "$message"
+        case $message in
+            'failed: No route to host') ;; # as if the network were unreachable
+            *) grep -qF -e "teaches 1 '$message'" -e "teaches 3 '$message'" \
+                -e "teaches 3 \"$message\"" -e "cured '$message'" <<<"$source" ;;
+        esac
+    done < <(rows | cut -d '|' -f 2 | codes)
+}
+
+@test "every hint of the code is in the table" {
+    local hint table hints
+    table=$(rows | cut -d '|' -f 3 | codes)
+    # shellcheck disable=SC2016 # Perl's variables
+    mapfile -t hints < <(cd "$repo/src" && perl -0777 -ne '
+        s{/\*.*?\*/}{}gs; s{\x27"\x27}{}g; s{"\s*\\?\n\s*"}{}g;
+        my $is_table = $ARGV =~ /hints/;
+        while (/(error_hint\(error, )?"((?:[^"\\\n]|\\.)*)"/g) {
+            my ($is_call, $text) = ($1, $2);
+            next unless $is_call || ($is_table && length($text) >= 24 && $text =~ / /);
+            $text =~ s/\$hba/host "…" "…" …\/32 scram-sha-256/;
+            $text =~ s/\$(role|database)/"…"/g;
+            $text =~ s/\\n/\n/g; $text =~ s/\\(.)/$1/g;
+            print "$text\n";
+        }' feed/hints.c pq/address.c pq/dial.c pq/login.c pq/transport.c)
+    ((${#hints[@]} > 20))
+    for hint in "${hints[@]}"; do
+        echo "$hint"
+        grep -qxF -- "$hint" <<<"$table"
+    done
+}
