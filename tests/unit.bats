@@ -22,6 +22,7 @@ unit() {
 }
 
 @test "allocations" { unit allocations; }
+@test "attempts: what a login tries, in which order" { unit attempts; }
 @test "authentication" { unit auth; }
 @test "backoff" { unit backoff; }
 @test "buffer" { unit buffer; }
@@ -37,6 +38,7 @@ unit() {
 @test "reading in gulps" { unit gulp; }
 @test "hash table" { unit hashmap; }
 @test "hints" { unit hints; }
+@test "hosts" { unit hosts; }
 @test "items" { unit item; }
 @test "LSNs" { unit lsn; }
 @test "names" { unit names; }
@@ -45,6 +47,7 @@ unit() {
 @test "patterns" { unit pattern; }
 @test "SCRAM" { unit scram; }
 @test "what is settled" { unit settling; }
+@test "target_session_attrs" { unit target; }
 @test "TCP options, TLS to a server" { unit transport; }
 @test "text" { unit text; }
 @test "what stands above what" { unit tree; }

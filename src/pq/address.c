@@ -12,23 +12,21 @@ bool address_is_unix(const struct address *address)
     return address->storage.ss_family == AF_UNIX;
 }
 
-static bool resolve_unix(const struct conninfo *info, struct address_list *list,
-                         struct error *error)
+static bool resolve_unix(const struct host *host, struct address_list *list, struct error *error)
 {
-    const char *dir = conninfo_text(info, CONN_HOST);
     struct address *address = &list->at[0];
     struct sockaddr_un *un = (struct sockaddr_un *)&address->storage;
     int len;
 
     memset(address, 0, sizeof(*address));
+    address->host = host;
     un->sun_family = AF_UNIX;
-    len = snprintf(un->sun_path, sizeof(un->sun_path), "%s/.s.PGSQL.%s", dir,
-                   conninfo_text(info, CONN_PORT));
+    len = snprintf(un->sun_path, sizeof(un->sun_path), "%s/.s.PGSQL.%s", host->name, host->port);
     if (len < 0 || (size_t)len >= sizeof(un->sun_path)) {
         return error_set(
             error, ERROR_PERMANENT,
-            "Unix-domain socket path \"%s/.s.PGSQL.%s\" is too long (maximum %zu bytes)", dir,
-            conninfo_text(info, CONN_PORT), sizeof(un->sun_path) - 1);
+            "Unix-domain socket path \"%s/.s.PGSQL.%s\" is too long (maximum %zu bytes)",
+            host->name, host->port, sizeof(un->sun_path) - 1);
     }
     snprintf(address->text, sizeof(address->text), "server on socket \"%s\"", un->sun_path);
     address->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len + 1);
@@ -40,53 +38,51 @@ static bool resolve_unix(const struct conninfo *info, struct address_list *list,
     return true;
 }
 
-static void add(struct address_list *list, const struct addrinfo *info, const char *host,
-                const char *port)
+static void add(struct address_list *list, const struct addrinfo *info, const struct host *host)
 {
     struct address *address = &list->at[list->count++];
+    const char *label = host_label(host);
     char number[NI_MAXHOST];
 
     memset(address, 0, sizeof(*address));
+    address->host = host;
     memcpy(&address->storage, info->ai_addr, info->ai_addrlen);
     address->len = info->ai_addrlen;
     if (getnameinfo(info->ai_addr, info->ai_addrlen, number, sizeof(number), NULL, 0,
                     NI_NUMERICHOST) != 0) {
         strcpy(number, "?");
     }
-    if (strcmp(number, host) == 0) {
-        snprintf(address->text, sizeof(address->text), "server at \"%.80s\", port %.6s", host,
-                 port);
+    if (strcmp(number, label) == 0) {
+        snprintf(address->text, sizeof(address->text), "server at \"%.80s\", port %s", label,
+                 host->port);
     } else {
-        snprintf(address->text, sizeof(address->text), "server at \"%.60s\" (%.60s), port %.6s",
-                 host, number, port);
+        snprintf(address->text, sizeof(address->text), "server at \"%.60s\" (%.60s), port %s",
+                 label, number, host->port);
     }
 }
 
-bool address_resolve(const struct conninfo *info, struct address_list *list, struct error *error)
+bool address_resolve(const struct host *host, struct address_list *list, struct error *error)
 {
-    const char *hostaddr = conninfo_text(info, CONN_HOSTADDR);
-    const char *host = conninfo_text(info, CONN_HOST);
-    const char *port = conninfo_text(info, CONN_PORT);
+    bool numeric = host->addr[0] != '\0';
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     int status;
 
     list->count = 0;
-    if (conninfo_is_unix(info)) {
-        return resolve_unix(info, list, error);
+    if (host_is_unix(host)) {
+        return resolve_unix(host, list, error);
     }
-    host = host[0] != '\0' ? host : hostaddr;
-    hints.ai_flags = hostaddr[0] != '\0' ? AI_NUMERICHOST : 0;
-    status = getaddrinfo(hostaddr[0] != '\0' ? hostaddr : host, port, &hints, &found);
+    hints.ai_flags = numeric ? AI_NUMERICHOST : 0;
+    status = getaddrinfo(numeric ? host->addr : host->name, host->port, &hints, &found);
     if (status != 0) {
         error_set(error, ERROR_TRANSIENT, "could not translate host name \"%s\" to address: %s",
-                  host, status == EAI_SYSTEM ? strerror(errno) : gai_strerror(status));
+                  host_label(host), status == EAI_SYSTEM ? strerror(errno) : gai_strerror(status));
         error_hint(error, "Check the name given as host (-h, PGHOST), and this machine's DNS.");
         return false;
     }
     for (const struct addrinfo *next = found; next != NULL; next = next->ai_next) {
         if (list->count < ADDRESSES_MAX && next->ai_addrlen <= sizeof(list->at[0].storage)) {
-            add(list, next, host, port);
+            add(list, next, host);
         }
     }
     freeaddrinfo(found);

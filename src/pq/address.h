@@ -7,12 +7,13 @@
 #include <sys/socket.h>
 
 #include "base/error.h"
-#include "pq/conninfo.h"
+#include "pq/hosts.h"
 
 #define ADDRESSES_MAX    32  /* of one name; what a resolver gives beyond that is left out */
 #define ADDRESS_TEXT_MAX 160 /* bytes of an address for people, NUL included */
 
 struct address {
+    const struct host *host; /* borrowed from the conninfo */
     struct sockaddr_storage storage;
     socklen_t len;
     char text[ADDRESS_TEXT_MAX]; /* as libpq writes it: `server at "h" (a), port 5432` */
@@ -27,9 +28,9 @@ struct address_list {
 bool address_is_unix(const struct address *address);
 
 /*
- * Resolves the host (or takes its hostaddr) and port of `info`, in the resolver's order. The one call
- * of pgnudge that may block. False: `error` (ERROR_TRANSIENT) says why.
+ * Resolves the host's name (or takes its address), in the resolver's order; the host must outlive
+ * the list. The one call of pgnudge that may block. False: `error` (ERROR_TRANSIENT) says why.
  */
-bool address_resolve(const struct conninfo *info, struct address_list *list, struct error *error);
+bool address_resolve(const struct host *host, struct address_list *list, struct error *error);
 
 #endif

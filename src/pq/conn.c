@@ -15,6 +15,8 @@ struct conn {
     struct cancel_key cancel_key;
     char server_version[64];
     char server_encoding[32];
+    char in_hot_standby[8];
+    char default_read_only[8];
 };
 
 struct conn *conn_new(struct transport *transport, const struct address *address)
@@ -85,17 +87,25 @@ enum io conn_receive(struct conn *conn, struct error *error)
 
 static void keep_parameter(struct conn *conn, struct slice body)
 {
+    const struct {
+        const char *name;
+        char *value;
+        size_t size;
+    } kept[] = {
+        {"server_version", conn->server_version, sizeof(conn->server_version)},
+        {"server_encoding", conn->server_encoding, sizeof(conn->server_encoding)},
+        {"in_hot_standby", conn->in_hot_standby, sizeof(conn->in_hot_standby)},
+        {"default_transaction_read_only", conn->default_read_only, sizeof(conn->default_read_only)},
+    };
     struct slice name, value;
 
     if (!cursor_string(&body, &name) || !cursor_string(&body, &value)) {
         return;
     }
-    if (slice_equal(name, slice_of("server_version"))) {
-        snprintf(conn->server_version, sizeof(conn->server_version), "%.*s", (int)value.len,
-                 value.data);
-    } else if (slice_equal(name, slice_of("server_encoding"))) {
-        snprintf(conn->server_encoding, sizeof(conn->server_encoding), "%.*s", (int)value.len,
-                 value.data);
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        if (slice_equal(name, slice_of(kept[i].name))) {
+            snprintf(kept[i].value, kept[i].size, "%.*s", (int)value.len, value.data);
+        }
     }
 }
 
@@ -165,6 +175,16 @@ const char *conn_server_version(const struct conn *conn)
 const char *conn_server_encoding(const struct conn *conn)
 {
     return conn->server_encoding;
+}
+
+const char *conn_in_hot_standby(const struct conn *conn)
+{
+    return conn->in_hot_standby;
+}
+
+const char *conn_default_read_only(const struct conn *conn)
+{
+    return conn->default_read_only;
 }
 
 struct cancel_key *conn_cancel_key(struct conn *conn)

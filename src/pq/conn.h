@@ -75,6 +75,10 @@ const char *conn_server_version(const struct conn *conn);
 /* The database's encoding as it reports it ("UTF8"), "" before the login. */
 const char *conn_server_encoding(const struct conn *conn);
 
+/* "on" or "off" as it reports them from 14 on, "" before the login and below. */
+const char *conn_in_hot_standby(const struct conn *conn);
+const char *conn_default_read_only(const struct conn *conn);
+
 /* Filled in by the login. */
 struct cancel_key *conn_cancel_key(struct conn *conn);
 

@@ -2,21 +2,19 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
-#include <netdb.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/home.h"
 #include "pq/conninfo.h"
+#include "pq/connstring.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define SHOWN_MAX       64 /* bytes of a value that an error repeats */
 
 static const char *const sslmodes[] = {
     [SSLMODE_DISABLE] = "disable",     [SSLMODE_ALLOW] = "allow",
@@ -82,7 +80,7 @@ static bool set_defaults(struct conninfo *info, struct error *error)
         !set_default(info, CONN_HOST, DEFAULT_SOCKET_DIR, error)) {
         return false;
     }
-    return set_default(info, CONN_PORT, "5432", error) && default_user(info, error) &&
+    return set_default(info, CONN_PORT, DEFAULT_PORT, error) && default_user(info, error) &&
            set_default(info, CONN_DBNAME, conninfo_text(info, CONN_USER), error) &&
            set_default(info, CONN_APPLICATION_NAME, fallback[0] != '\0' ? fallback : "pgnudge",
                        error) &&
@@ -92,17 +90,12 @@ static bool set_defaults(struct conninfo *info, struct error *error)
 
 /* --- errors --- */
 
-/* A value for an error, unless it may be more than that: "5432 password=x" is no port. */
-static const char *shown(const char *text)
-{
-    return strlen(text) <= SHOWN_MAX && strpbrk(text, "=@/") == NULL ? text : "…";
-}
-
 static bool invalid(const struct conninfo *info, enum conn_param param, const char *expected,
                     struct error *error)
 {
     return error_set(error, ERROR_PERMANENT, "invalid %s \"%s\": expected %s",
-                     conninfo_keyword(param), shown(conninfo_text(info, param)), expected);
+                     conninfo_keyword(param), connstring_shown(conninfo_text(info, param)),
+                     expected);
 }
 
 /* `what` is safe to show. */
@@ -120,8 +113,8 @@ static bool unsupported(enum conn_param param, const char *what, struct error *e
 /* --- numbers --- */
 
 /* As libpq takes them: blanks around it are fine. An empty one leaves `number`. */
-static bool read_number(const struct conninfo *info, enum conn_param param, long min, long max,
-                        int *number, struct error *error)
+static bool read_number(const struct conninfo *info, enum conn_param param, int *number,
+                        struct error *error)
 {
     const char *text = conninfo_text(info, param);
     long value;
@@ -132,33 +125,22 @@ static bool read_number(const struct conninfo *info, enum conn_param param, long
     }
     errno = 0;
     value = strtol(text, &end, 10);
-    if (end == text || errno != 0 || value < min || value > max) {
+    if (end == text || errno != 0 || value < INT_MIN || value > INT_MAX) {
         end = "!";
     }
     while (isspace((unsigned char)*end)) {
         end++;
     }
     if (*end != '\0') {
-        return invalid(info, param,
-                       param == CONN_PORT ? "a whole number from 1 to 65535" : "a whole number",
-                       error);
+        return invalid(info, param, "a whole number", error);
     }
     *number = (int)value;
     return true;
 }
 
-/* Without the blanks that it may have had: it becomes part of a socket's name. */
-static bool set_port(struct conninfo *info, int port, struct error *error)
-{
-    char text[8];
-
-    snprintf(text, sizeof(text), "%d", port);
-    return conninfo_set(info, CONN_PORT, text, error);
-}
-
 static bool read_numbers(struct conninfo *info, struct error *error)
 {
-    int port = 0, timeout = 0, keepalives = info->keepalives ? 1 : 0;
+    int timeout = 0, keepalives = info->keepalives ? 1 : 0;
     struct {
         enum conn_param param;
         int *number;
@@ -171,11 +153,8 @@ static bool read_numbers(struct conninfo *info, struct error *error)
         {CONN_TCP_USER_TIMEOUT, &info->tcp_user_timeout},
     };
 
-    if (!read_number(info, CONN_PORT, 1, 65535, &port, error) || !set_port(info, port, error)) {
-        return false;
-    }
     for (size_t i = 0; i < COUNT_OF(whole); i++) {
-        if (!read_number(info, whole[i].param, INT_MIN, INT_MAX, whole[i].number, error)) {
+        if (!read_number(info, whole[i].param, whole[i].number, error)) {
             return false;
         }
     }
@@ -212,7 +191,7 @@ static bool read_sslmode(struct conninfo *info, struct error *error)
         int mode = find_name(info, CONN_SSLMODE, sslmodes, COUNT_OF(sslmodes));
 
         if (mode < 0 || strcmp(text, sslmodes[mode]) != 0) {
-            error_set(error, ERROR_PERMANENT, "invalid sslmode \"%s\"", shown(text));
+            error_set(error, ERROR_PERMANENT, "invalid sslmode \"%s\"", connstring_shown(text));
             error_hint(error, "It is one of disable, allow, prefer, require, verify-ca and "
                               "verify-full.");
             return false;
@@ -309,7 +288,6 @@ static bool check_choices(const struct conninfo *info, struct error *error)
     } choices[] = {
         {CONN_SSLNEGOTIATION, "postgres", "direct"},
         {CONN_SSLCERTMODE, "disable,allow", "require"},
-        {CONN_TARGET_SESSION_ATTRS, "any", "read-write,read-only,primary,standby,prefer-standby"},
         {CONN_LOAD_BALANCE_HOSTS, "disable,random", ""},
         {CONN_GSSENCMODE, "disable,prefer", "require"},
         {CONN_MIN_PROTOCOL_VERSION, "3.0", "3.2,latest"},
@@ -326,7 +304,7 @@ static bool check_choices(const struct conninfo *info, struct error *error)
             return unsupported(choices[i].param, text, error);
         }
         error_set(error, ERROR_PERMANENT, "invalid %s \"%s\"", conninfo_keyword(choices[i].param),
-                  shown(text));
+                  connstring_shown(text));
         error_hint(error, "Supported: %s.", choices[i].fine);
         return false;
     }
@@ -350,32 +328,31 @@ static bool check_lacking(const struct conninfo *info, struct error *error)
     return true;
 }
 
-static bool check_hosts(const struct conninfo *info, struct error *error)
-{
-    static const enum conn_param lists[] = {CONN_HOST, CONN_HOSTADDR, CONN_PORT};
-    const char *hostaddr = conninfo_text(info, CONN_HOSTADDR);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
-    struct addrinfo *found = NULL;
+/* --- hosts --- */
 
-    for (size_t i = 0; i < COUNT_OF(lists); i++) {
-        if (strchr(conninfo_text(info, lists[i]), ',') != NULL) {
-            return error_set(error, ERROR_PERMANENT,
-                             "%s has a comma: several hosts are not supported",
-                             conninfo_keyword(lists[i]));
-        }
+static bool read_hosts(struct conninfo *info, struct error *error)
+{
+    hosts_free(&info->hosts);
+    return hosts_make(&info->hosts, conninfo_text(info, CONN_HOST),
+                      conninfo_text(info, CONN_HOSTADDR), conninfo_text(info, CONN_PORT), error);
+}
+
+static bool read_target(struct conninfo *info, struct error *error)
+{
+    const char *text = conninfo_text(info, CONN_TARGET_SESSION_ATTRS);
+
+    info->load_balance = strcmp(conninfo_text(info, CONN_LOAD_BALANCE_HOSTS), "random") == 0;
+    if (text[0] == '\0' || target_parse(text, &info->target)) {
+        return true;
     }
-    if (hostaddr[0] != '\0' && getaddrinfo(hostaddr, NULL, &hints, &found) != 0) {
-        return invalid(info, CONN_HOSTADDR, "an IPv4 or IPv6 address", error);
-    }
-    if (found != NULL) {
-        freeaddrinfo(found);
-    }
-    return true;
+    return invalid(info, CONN_TARGET_SESSION_ATTRS,
+                   "any, read-write, read-only, primary, standby or prefer-standby", error);
 }
 
 bool conninfo_finish(struct conninfo *info, struct error *error)
 {
-    return set_defaults(info, error) && check_lacking(info, error) && check_hosts(info, error) &&
+    return set_defaults(info, error) && check_lacking(info, error) && read_hosts(info, error) &&
            read_numbers(info, error) && read_sslmode(info, error) && read_tls_range(info, error) &&
-           read_channel_binding(info, error) && read_sni(info, error) && check_choices(info, error);
+           read_channel_binding(info, error) && read_sni(info, error) && read_target(info, error) &&
+           check_choices(info, error);
 }

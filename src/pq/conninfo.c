@@ -20,9 +20,8 @@
  * pgnudge lacks. Not read at all is what it can do without: client_encoding
  * (it needs the database's own), sslcompression (as libpq, since 14), keys
  * logged for debugging, GSSAPI's and OAuth's details (it has neither method,
- * and says so when a server wants one), replication (always on), the newest
- * protocol that may be spoken (it speaks the oldest), and the order of the
- * addresses of one host.
+ * and says so when a server wants one), replication (always on), and the newest
+ * protocol that may be spoken (it speaks the oldest).
  */
 static const struct {
     const char *keyword;
@@ -151,18 +150,12 @@ const char *conninfo_text(const struct conninfo *info, enum conn_param param)
     return info->value[param] != NULL ? info->value[param] : "";
 }
 
-bool conninfo_is_unix(const struct conninfo *info)
-{
-    char first = conninfo_text(info, CONN_HOST)[0];
-
-    return conninfo_text(info, CONN_HOSTADDR)[0] == '\0' && (first == '/' || first == '@');
-}
-
 void conninfo_free(struct conninfo *info)
 {
     for (int i = 0; i < CONN_PARAMS; i++) {
         unset(info, (enum conn_param)i);
     }
+    hosts_free(&info->hosts);
 }
 
 /* --- where values come from --- */
@@ -321,22 +314,31 @@ bool conninfo_complete(struct conninfo *info, struct error *error)
            conninfo_finish(info, error);
 }
 
-/* Where it is, is said by the string, its service or the variables, never by `base`. */
+/* What `out` doesn't say is libpq's default, whatever `base` says. */
+static bool keep_own(struct conninfo *out, enum conn_param param, struct error *error)
+{
+    return out->value[param] != NULL || conninfo_set(out, param, "", error);
+}
+
+/*
+ * Where it is, is said by the string, its service or the variables, never by
+ * `base`; and which of its hosts will do, by no variable either: those speak of
+ * the main connection.
+ */
 static bool fill_from_base(struct conninfo *out, const struct conninfo *base, struct error *error)
 {
     static const enum conn_param own[] = {CONN_HOST, CONN_HOSTADDR, CONN_PORT};
-    const size_t count = sizeof(own) / sizeof(own[0]);
 
     if (out->value[CONN_SERVICE] != NULL && !conninfo_from_service(out, error)) {
         return false;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!set_from_variable(out, own[i], error) ||
-            (out->value[own[i]] == NULL && !conninfo_set(out, own[i], "", error))) {
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (!set_from_variable(out, own[i], error) || !keep_own(out, own[i], error)) {
             return false;
         }
     }
-    return conninfo_fill(out, base, error);
+    return keep_own(out, CONN_TARGET_SESSION_ATTRS, error) &&
+           keep_own(out, CONN_LOAD_BALANCE_HOSTS, error) && conninfo_fill(out, base, error);
 }
 
 bool conninfo_derive(struct conninfo *out, const struct conninfo *base, const char *text,

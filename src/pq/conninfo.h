@@ -13,11 +13,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
-
-/* Debian's libpq looks here, and so does its server; upstream's own default is /tmp. */
-#ifndef DEFAULT_SOCKET_DIR
-#define DEFAULT_SOCKET_DIR "/var/run/postgresql"
-#endif
+#include "pq/hosts.h"
+#include "pq/target.h"
 
 /* Where the system's pg_service.conf is, unless PGSYSCONFDIR names another directory. */
 #ifndef DEFAULT_SYSCONF_DIR
@@ -41,9 +38,9 @@ enum tls_bound { TLS_UNBOUND, TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3 };
 enum conn_param {
     CONN_SERVICE,
     CONN_SERVICEFILE,
-    CONN_HOST,     /* a name, an address, or a socket directory that begins with '/' or '@' */
-    CONN_HOSTADDR, /* connect here, whatever the host's name resolves to */
-    CONN_PORT,
+    CONN_HOST,     /* names, addresses, and socket directories that begin with '/' or '@' */
+    CONN_HOSTADDR, /* connect there, whatever the hosts' names resolve to */
+    CONN_PORT,     /* these three are lists: see `hosts` */
     CONN_USER,
     CONN_DBNAME,
     CONN_PASSWORD, /* "": none is known */
@@ -99,6 +96,9 @@ struct conninfo {
     char *value[CONN_PARAMS];
 
     /* From here on: what conninfo_finish reads from them. */
+    struct host_list hosts; /* owned; at least one */
+    enum target target;
+    bool load_balance; /* hosts, and addresses of each, by chance and not in order */
     enum sslmode sslmode;
     enum tls_bound tls_min, tls_max;
     bool sni;
@@ -161,7 +161,9 @@ bool conninfo_complete(struct conninfo *info, struct error *error);
  * Makes `out` of a connection string (or a database name) in which what it
  * leaves out is taken from `base`, which is complete; but host, hostaddr and
  * port, and the password file's word on them, are its own, or those of its
- * service, the PG* variables, libpq's defaults. On failure `out` is empty.
+ * service, the PG* variables, libpq's defaults; and target_session_attrs and
+ * load_balance_hosts, which choose among hosts, its own or its service's. On
+ * failure `out` is empty.
  */
 bool conninfo_derive(struct conninfo *out, const struct conninfo *base, const char *text,
                      struct error *error);
@@ -177,9 +179,6 @@ const char *conninfo_variable(enum conn_param param);
 
 /* The parameter of that name, or CONN_PARAMS where there is none. */
 enum conn_param conninfo_param(const char *keyword);
-
-/* Whether the host names a directory with a Unix socket, as libpq decides it. */
-bool conninfo_is_unix(const struct conninfo *info);
 
 const char *sslmode_name(enum sslmode mode);
 

@@ -8,6 +8,7 @@
 
 #define BLANKS    " \t\n\v\f\r" /* C's isspace, by which libpq goes */
 #define QUOTE_MAX 40            /* bytes of the string that an error repeats */
+#define SHOWN_MAX 64            /* bytes of a value that an error repeats */
 
 struct parser {
     const char *text; /* the whole string; every slice below is a part of it */
@@ -100,6 +101,11 @@ bool connstring_is_secret(const char *keyword)
         }
     }
     return false;
+}
+
+const char *connstring_shown(const char *value)
+{
+    return strlen(value) <= SHOWN_MAX && strpbrk(value, "=@/") == NULL ? value : "…";
 }
 
 /*

@@ -44,4 +44,7 @@ void connstring_hide_secrets(char *text);
 /* Whether the parameter's value must never be shown: a password or a key. */
 bool connstring_is_secret(const char *keyword);
 
+/* A value for an error, or "…" where it may be more than that: "5432 password=x" is no port. */
+const char *connstring_shown(const char *value);
+
 #endif

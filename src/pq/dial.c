@@ -14,6 +14,7 @@ struct dial {
     enum dial_state state;
     enum encryption encryption;
     const struct conninfo *info;
+    const struct host *host;
     struct transport *transport;
     struct buffer request; /* what is still to be sent of SSLRequest */
 };
@@ -28,6 +29,7 @@ struct dial *dial_start(const struct address *address, const struct conninfo *in
         return NULL;
     }
     dial->info = info;
+    dial->host = address->host;
     dial->encryption = encryption;
     dial->transport = transport_open(address, info, error);
     if (dial->transport == NULL) {
@@ -71,7 +73,8 @@ static enum io take_answer(struct dial *dial, const char *answer, size_t len, st
     }
     if (answer[0] == 'S') {
         dial->state = DIAL_HANDSHAKE;
-        return transport_start_tls(dial->transport, dial->info, error) ? IO_DONE : IO_ERROR;
+        return transport_start_tls(dial->transport, dial->info, dial->host->name, error) ? IO_DONE
+                                                                                         : IO_ERROR;
     }
     if (dial->encryption == ENCRYPT_IF_OFFERED) {
         dial->state = DIAL_DONE;

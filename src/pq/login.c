@@ -5,33 +5,40 @@
 
 #include "base/clock.h"
 #include "pq/address.h"
+#include "pq/attempts.h"
 #include "pq/auth.h"
 #include "pq/cursor.h"
 #include "pq/dial.h"
 #include "pq/message.h"
 #include "pq/passfile.h"
+#include "pq/query.h"
 #include "pq/servererror.h"
 
 #define PROTOCOL_3_0 (3 << 16)
 
-enum login_state { LOGIN_DIALING, LOGIN_AUTHENTICATING, LOGIN_SETTLING, LOGIN_DONE };
+enum login_state {
+    LOGIN_DIALING,
+    LOGIN_AUTHENTICATING,
+    LOGIN_SETTLING,
+    LOGIN_CHECKING, /* asking what target_session_attrs wants to know */
+    LOGIN_DONE
+};
 
 struct login {
     enum login_state state;
     const struct conninfo *info;
     bool replication;
-    struct address_list addresses;
-    size_t at;                  /* the address being tried */
-    enum encryption encryption; /* … and how */
-    bool second_try;            /* allow's and prefer's other way, same address */
-    struct error first_try;     /* why the first way failed */
-    int64_t deadline_us;        /* for this address */
-    char *password;             /* what the password file says, until it has been used; or NULL */
-    struct error no_password;   /* why the password file says nothing, if it isn't just absent */
-    struct dial *dial;          /* while DIALING */
-    struct conn *conn;          /* from then on */
-    struct auth *auth;          /* while AUTHENTICATING */
-    const char *method;         /* after that */
+    struct attempts *attempts;
+    int64_t deadline_us;         /* for this address */
+    char *password;              /* what the password file says, until it has been used; or NULL */
+    struct error no_password;    /* why the password file says nothing, if it isn't just absent */
+    struct dial *dial;           /* while DIALING */
+    struct conn *conn;           /* from then on */
+    struct auth *auth;           /* while AUTHENTICATING */
+    const char *method;          /* after that */
+    struct query query;          /* while CHECKING */
+    enum target_verdict verdict; /* TARGET_UNFIT: the attempt failed for that */
+    struct error unfit;          /* … and why */
 };
 
 static void close_attempt(struct login *login)
@@ -44,111 +51,72 @@ static void close_attempt(struct login *login)
     login->auth = NULL;
 }
 
-static bool start_attempt(struct login *login, enum encryption encryption, struct error *error)
+static void forget_password(struct login *login)
 {
-    const struct address *address = &login->addresses.at[login->at];
+    passfile_free(login->password);
+    login->password = NULL;
+}
 
-    close_attempt(login);
+/* The password file is asked anew each time: it may have changed. */
+static void enter_address(struct login *login, int64_t now_us)
+{
+    login->deadline_us = clock_after(now_us, login->info->connect_timeout_us);
+    forget_password(login);
+    if (conninfo_text(login->info, CONN_PASSWORD)[0] == '\0') {
+        login->password = passfile_lookup(login->info, attempts_address(login->attempts)->host,
+                                          &login->no_password);
+    }
+}
+
+static bool start_attempt(struct login *login, struct error *error)
+{
     login->state = LOGIN_DIALING;
-    login->encryption = encryption;
-    login->dial = dial_start(address, login->info, encryption, error);
+    login->verdict = TARGET_UNKNOWN;
+    login->dial = dial_start(attempts_address(login->attempts), login->info,
+                             attempts_encryption(login->attempts), error);
     return login->dial != NULL;
 }
 
-static enum encryption first_way(const struct login *login)
+static struct attempt_failure failure_of(const struct login *login, int64_t now_us)
 {
-    if (address_is_unix(&login->addresses.at[login->at])) {
-        return ENCRYPT_NO;
-    }
-    switch (login->info->sslmode) {
-    case SSLMODE_DISABLE:
-    case SSLMODE_ALLOW:
-        return ENCRYPT_NO;
-    case SSLMODE_PREFER:
-        return ENCRYPT_IF_OFFERED;
-    case SSLMODE_REQUIRE:
-    case SSLMODE_VERIFY_CA:
-    case SSLMODE_VERIFY_FULL:
-        break;
-    }
-    return ENCRYPT_YES;
+    bool connected = login->conn != NULL;
+
+    return (struct attempt_failure){
+        .reached = connected || (login->dial != NULL && dial_reached(login->dial)),
+        .tls = connected ? conn_tls(login->conn) != NULL
+                         : attempts_encryption(login->attempts) != ENCRYPT_NO,
+        .talked = login->state > LOGIN_DIALING,
+        .let_in = login->state > LOGIN_AUTHENTICATING,
+        .unfit = login->verdict == TARGET_UNFIT,
+        .late = now_us >= login->deadline_us,
+    };
 }
 
-static bool start_address(struct login *login, size_t at, int64_t now_us, struct error *error)
+/* Begins what is next, and what comes after it, until one can be waited for. */
+static enum step begin(struct login *login, enum attempts_next next, int64_t now_us,
+                       struct error *error)
 {
-    login->at = at;
-    login->second_try = false;
-    login->deadline_us = clock_after(now_us, login->info->connect_timeout_us);
-    return start_attempt(login, first_way(login), error);
-}
+    while (next != ATTEMPTS_OVER) {
+        struct attempt_failure failure;
 
-/*
- * Whether what failed may work with the other encryption, as libpq decides it.
- * What we refuse after TLS (a forged SCRAM signature, …) is never tried in clear.
- */
-static bool has_other_way(const struct login *login, const struct error *error)
-{
-    bool tls =
-        login->conn != NULL ? conn_tls(login->conn) != NULL : login->encryption != ENCRYPT_NO;
-    bool reached = login->conn != NULL || (login->dial != NULL && dial_reached(login->dial));
-
-    if (login->second_try || !reached || login->state > LOGIN_AUTHENTICATING ||
-        address_is_unix(&login->addresses.at[login->at])) {
-        return false;
-    }
-    return (login->info->sslmode == SSLMODE_ALLOW && !tls) ||
-           (login->info->sslmode == SSLMODE_PREFER && tls &&
-            (login->state == LOGIN_DIALING || error->sqlstate[0] != '\0'));
-}
-
-/* Completes the error of the attempt that failed last. */
-static void describe(const struct login *login, struct error *error)
-{
-    error_prefix(error, "connection to %s failed", login->addresses.at[login->at].text);
-    if (login->second_try && error->detail[0] == '\0' &&
-        strcmp(login->first_try.message, error->message) != 0) {
-        error_detail(error, "Before that, %s TLS: %s",
-                     login->info->sslmode == SSLMODE_ALLOW ? "without" : "with",
-                     login->first_try.message);
-    }
-}
-
-/* After a failed attempt: the other encryption, the next address, or the end. */
-static enum step next_attempt(struct login *login, int64_t now_us, struct error *error)
-{
-    for (;;) {
-        if (error->kind == ERROR_FATAL) {
-            return STEP_FAILED;
+        if (next == ATTEMPTS_ADDRESS) {
+            enter_address(login, now_us);
         }
-        if (now_us < login->deadline_us && has_other_way(login, error)) {
-            login->first_try = *error;
-            login->second_try = true;
-            if (start_attempt(login,
-                              login->info->sslmode == SSLMODE_ALLOW ? ENCRYPT_YES : ENCRYPT_NO,
-                              error)) {
-                return STEP_WAIT;
-            }
-            continue;
-        }
-        describe(login, error);
-        if (error->kind == ERROR_PERMANENT || login->at + 1 >= login->addresses.count) {
-            close_attempt(login);
-            return STEP_FAILED;
-        }
-        if (start_address(login, login->at + 1, now_us, error)) {
+        if (start_attempt(login, error)) {
             return STEP_WAIT;
         }
+        failure = failure_of(login, now_us);
+        next = attempts_failed(login->attempts, &failure, error);
     }
+    return STEP_FAILED;
 }
 
-static bool find_addresses(struct login *login, const struct address *only, struct error *error)
+static enum step next_attempt(struct login *login, int64_t now_us, struct error *error)
 {
-    if (only == NULL) {
-        return address_resolve(login->info, &login->addresses, error);
-    }
-    login->addresses.at[0] = *only;
-    login->addresses.count = 1;
-    return true;
+    struct attempt_failure failure = failure_of(login, now_us);
+
+    close_attempt(login);
+    return begin(login, attempts_failed(login->attempts, &failure, error), now_us, error);
 }
 
 struct login *login_start(const struct conninfo *info, const struct address *only, bool replication,
@@ -156,18 +124,17 @@ struct login *login_start(const struct conninfo *info, const struct address *onl
 {
     struct login *login = calloc(1, sizeof(*login));
 
-    if (login == NULL) {
+    if (login != NULL) {
+        login->info = info;
+        login->replication = replication;
+        login->attempts = attempts_new(info, only);
+    }
+    if (login == NULL || login->attempts == NULL) {
+        login_free(login);
         error_memory(error);
         return NULL;
     }
-    login->info = info;
-    login->replication = replication;
-    if (conninfo_text(info, CONN_PASSWORD)[0] == '\0') { /* anew each time: it may have changed */
-        login->password = passfile_lookup(info, &login->no_password);
-    }
-    if (!find_addresses(login, only, error) ||
-        (!start_address(login, 0, now_us, error) &&
-         next_attempt(login, now_us, error) == STEP_FAILED)) {
+    if (begin(login, attempts_start(login->attempts, error), now_us, error) == STEP_FAILED) {
         login_free(login);
         return NULL;
     }
@@ -204,7 +171,7 @@ static void send_startup(struct login *login)
 /* STEP_DONE: connected, the startup packet is ready to go. */
 static enum step step_dialing(struct login *login, struct error *error)
 {
-    const struct address *address = &login->addresses.at[login->at];
+    const struct address *address = attempts_address(login->attempts);
     struct auth_setup setup = {.info = login->info,
                                .password = login->password,
                                .no_password = login->no_password.message,
@@ -261,18 +228,41 @@ static bool take_auth(struct login *login, struct slice body, struct error *erro
     return false;
 }
 
-static void forget_password(struct login *login)
+static bool take_check(void *context, struct query_row *row)
 {
-    passfile_free(login->password);
-    login->password = NULL;
+    struct login *login = context;
+    struct slice value;
+
+    if (!query_row_next(row, &value)) {
+        return false;
+    }
+    login->verdict = target_answered(attempts_target(login->attempts), value, &login->unfit);
+    return true;
 }
 
-static void settled(struct login *login)
+/* Judges the server. False: it is none that is wanted. */
+static bool check(struct login *login, struct error *error)
+{
+    enum target target = attempts_target(login->attempts);
+
+    login->verdict = target_judge(target, conn_in_hot_standby(login->conn),
+                                  conn_default_read_only(login->conn), error);
+    if (login->verdict == TARGET_UNKNOWN) {
+        query_start(&login->query, login->conn, target_question(target), take_check, login);
+        login->state = LOGIN_CHECKING;
+    } else {
+        login->state = LOGIN_DONE;
+    }
+    return login->verdict != TARGET_UNFIT;
+}
+
+/* ReadyForQuery. */
+static bool settled(struct login *login, struct error *error)
 {
     buffer_free(conn_out(login->conn)); /* it held a password, perhaps */
     forget_password(login);
     conn_trust(login->conn);
-    login->state = LOGIN_DONE;
+    return check(login, error);
 }
 
 static void read_error(const struct login *login, struct slice body, struct error *error)
@@ -311,8 +301,7 @@ static bool take_frame(struct login *login, const struct frame *frame, struct er
             break;
         case 'Z':
             if (login->state == LOGIN_SETTLING) {
-                settled(login);
-                return true;
+                return settled(login, error);
             }
             break;
         default:
@@ -339,12 +328,12 @@ static enum step step_talking(struct login *login, struct error *error)
     if (io != IO_DONE) {
         return io == IO_AGAIN ? STEP_WAIT : STEP_FAILED;
     }
-    while (login->state != LOGIN_DONE && (frame = conn_next(login->conn)).kind != FRAME_NONE) {
+    while (login->state < LOGIN_CHECKING && (frame = conn_next(login->conn)).kind != FRAME_NONE) {
         if (!take_frame(login, &frame, error)) {
             return STEP_FAILED;
         }
     }
-    if (login->state == LOGIN_DONE) {
+    if (login->state >= LOGIN_CHECKING) {
         return STEP_DONE;
     }
     return conn_flush(login->conn, error) == IO_ERROR ? STEP_FAILED : STEP_WAIT;
@@ -362,16 +351,48 @@ static void timed_out(const struct login *login, struct error *error)
     }
 }
 
-enum step login_step(struct login *login, int64_t now_us, struct error *error)
+static enum step step_checking(struct login *login, struct error *error)
+{
+    enum step step = query_step(&login->query, error);
+
+    if (step == STEP_FAILED) {
+        error_prefix(error, "could not tell whether it is as target_session_attrs wants it");
+    } else if (step == STEP_DONE && login->verdict != TARGET_FITS) {
+        *error = login->unfit;
+        step = STEP_FAILED;
+    } else if (step == STEP_DONE) {
+        login->state = LOGIN_DONE;
+    }
+    return step;
+}
+
+static enum step step_attempt(struct login *login, struct error *error)
 {
     enum step step = STEP_DONE;
 
-    if (login->state == LOGIN_DIALING) {
-        step = step_dialing(login, error);
+    while (step == STEP_DONE && login->state != LOGIN_DONE) {
+        switch (login->state) {
+        case LOGIN_DIALING:
+            step = step_dialing(login, error);
+            break;
+        case LOGIN_AUTHENTICATING:
+        case LOGIN_SETTLING:
+            step = step_talking(login, error);
+            break;
+        case LOGIN_CHECKING:
+            step = step_checking(login, error);
+            break;
+        case LOGIN_DONE:
+            break;
+        }
     }
-    if (step == STEP_DONE && login->state != LOGIN_DONE) {
-        step = step_talking(login, error);
-    }
+    return step;
+}
+
+enum step login_step(struct login *login, int64_t now_us, struct error *error)
+{
+    enum step step = step_attempt(login, error);
+
     if (step == STEP_WAIT && now_us >= login->deadline_us) {
         timed_out(login, error);
         step = STEP_FAILED;
@@ -409,6 +430,7 @@ void login_free(struct login *login)
     if (login != NULL) {
         close_attempt(login);
         forget_password(login);
+        attempts_free(login->attempts);
         free(login);
     }
 }

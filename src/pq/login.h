@@ -1,6 +1,7 @@
 /*
- * From connection parameters to a connection that takes queries: every address
- * of the host in turn, encryption as sslmode wants it, authentication.
+ * From connection parameters to a connection that takes queries: every host and
+ * address in turn, encryption as sslmode wants it, authentication, and a server
+ * as target_session_attrs wants it.
  */
 #ifndef PGNUDGE_PQ_LOGIN_H
 #define PGNUDGE_PQ_LOGIN_H
@@ -16,9 +17,11 @@
 struct login;
 
 /*
- * Resolves the host (which may block), or takes the one address `only`, and
- * begins. With `replication` the server's end is a walsender. `info` must
- * outlive the login and the connection. NULL: `error` says why.
+ * Resolves the first host (which may block, as login_step may for the next
+ * one), or takes the one address `only`, which is fine whatever
+ * target_session_attrs says, and begins. With `replication` the server's end is
+ * a walsender. `info` must outlive the login and the connection. NULL: `error`
+ * says why.
  */
 struct login *login_start(const struct conninfo *info, const struct address *only, bool replication,
                           int64_t now_us, struct error *error);

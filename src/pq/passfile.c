@@ -53,20 +53,16 @@ static char *password_of(const char *field)
 }
 
 /* What the file calls the host: the default socket directory is "localhost". */
-static const char *host_name(const struct conninfo *info)
+static const char *host_name(const struct host *host)
 {
-    const char *host = conninfo_text(info, CONN_HOST);
-
-    if (host[0] == '\0') {
-        return conninfo_text(info, CONN_HOSTADDR);
-    }
-    return strcmp(host, DEFAULT_SOCKET_DIR) == 0 ? "localhost" : host;
+    return strcmp(host->name, DEFAULT_SOCKET_DIR) == 0 ? "localhost" : host_label(host);
 }
 
-static const char *match_line(const struct conninfo *info, const char *line)
+static const char *match_line(const struct conninfo *info, const struct host *host,
+                              const char *line)
 {
-    line = match_field(line, host_name(info));
-    line = match_field(line, conninfo_text(info, CONN_PORT));
+    line = match_field(line, host_name(host));
+    line = match_field(line, host->port);
     line = match_field(line, conninfo_text(info, CONN_DBNAME));
     return match_field(line, conninfo_text(info, CONN_USER));
 }
@@ -94,12 +90,12 @@ static bool read_line(FILE *file, char *line)
 }
 
 /* The first line that matches decides. */
-static char *search(const struct conninfo *info, FILE *file, char *line)
+static char *search(const struct conninfo *info, const struct host *host, FILE *file, char *line)
 {
     const char *password;
 
     while (read_line(file, line)) {
-        password = line[0] != '#' ? match_line(info, line) : NULL;
+        password = line[0] != '#' ? match_line(info, host, line) : NULL;
         if (password != NULL) {
             return password_of(password);
         }
@@ -133,7 +129,7 @@ static FILE *open_private(const char *path, struct error *why)
     return file;
 }
 
-char *passfile_lookup(const struct conninfo *info, struct error *why)
+char *passfile_lookup(const struct conninfo *info, const struct host *host, struct error *why)
 {
     FILE *file;
     char *memory; /* stdio's buffer and a line, both full of passwords */
@@ -147,7 +143,7 @@ char *passfile_lookup(const struct conninfo *info, struct error *why)
     memory = OPENSSL_secure_malloc(BUFSIZ + PASSFILE_LINE_MAX);
     if (memory != NULL) {
         setvbuf(file, memory, _IOFBF, BUFSIZ);
-        password = search(info, file, memory + BUFSIZ);
+        password = search(info, host, file, memory + BUFSIZ);
     }
     fclose(file);
     OPENSSL_secure_clear_free(memory, BUFSIZ + PASSFILE_LINE_MAX);

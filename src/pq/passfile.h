@@ -10,13 +10,13 @@
 #define PASSFILE_LINE_MAX 8192 /* bytes; longer lines count as comments */
 
 /*
- * Looks up the password for the host, port, database and user of `info`, which
+ * Looks up the password for the host, and the database and user of `info`, which
  * is complete. Returns it, to be freed by passfile_free, or NULL where the
  * file has none. A file that is ignored because others may read it is no
  * failure: `why` then says so (else it is cleared), for whoever misses the
  * password.
  */
-char *passfile_lookup(const struct conninfo *info, struct error *why);
+char *passfile_lookup(const struct conninfo *info, const struct host *host, struct error *why);
 
 /* Wipes and frees. NULL is fine. */
 void passfile_free(char *password);

@@ -16,6 +16,7 @@ struct tls {
     SSL_CTX *ctx;
     SSL *ssl;
     const struct conninfo *info;
+    const char *host;
     short read_events;
     short write_events;
     bool pending;   /* the last read may have left something */
@@ -87,8 +88,6 @@ static bool is_ip_address(const char *host)
 
 static bool configure(struct tls *tls, int fd, struct error *error)
 {
-    const char *host = conninfo_text(tls->info, CONN_HOST);
-
     tls->ctx = SSL_CTX_new(TLS_client_method());
     if (tls->ctx == NULL ||
         SSL_CTX_set_min_proto_version(tls->ctx, openssl_version(tls->info->tls_min)) != 1 ||
@@ -105,14 +104,14 @@ static bool configure(struct tls *tls, int fd, struct error *error)
         return error_set(error, ERROR_FATAL, "could not set up TLS: %s", reason());
     }
     /* SNI names hosts only (RFC 6066, 3). */
-    if (tls->info->sni && host[0] != '\0' && !is_ip_address(host) &&
-        SSL_set_tlsext_host_name(tls->ssl, host) != 1) {
+    if (tls->info->sni && tls->host[0] != '\0' && !is_ip_address(tls->host) &&
+        SSL_set_tlsext_host_name(tls->ssl, tls->host) != 1) {
         return error_set(error, ERROR_FATAL, "could not set up TLS: %s", reason());
     }
     return true;
 }
 
-struct tls *tls_new(int fd, const struct conninfo *info, struct error *error)
+struct tls *tls_new(int fd, const struct conninfo *info, const char *host, struct error *error)
 {
     struct tls *tls = calloc(1, sizeof(*tls));
 
@@ -122,6 +121,7 @@ struct tls *tls_new(int fd, const struct conninfo *info, struct error *error)
     }
     ERR_clear_error();
     tls->info = info;
+    tls->host = host;
     tls->read_events = POLLIN;
     tls->write_events = POLLOUT;
     if (!configure(tls, fd, error)) {
@@ -167,10 +167,8 @@ static enum io result(struct tls *tls, int status, short *events, struct error *
 
 static bool host_matches(const struct tls *tls, X509 *cert)
 {
-    const char *host = conninfo_text(tls->info, CONN_HOST);
-
-    return (is_ip_address(host) && X509_check_ip_asc(cert, host, 0) == 1) ||
-           X509_check_host(cert, host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+    return (is_ip_address(tls->host) && X509_check_ip_asc(cert, tls->host, 0) == 1) ||
+           X509_check_host(cert, tls->host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
 }
 
 /* verify-full: the certificate must name the host that the user asked for. */
@@ -182,7 +180,7 @@ static enum io verify_host(struct tls *tls, struct error *error)
     if (tls->info->sslmode != SSLMODE_VERIFY_FULL) {
         return IO_DONE;
     }
-    if (conninfo_text(tls->info, CONN_HOST)[0] == '\0') {
+    if (tls->host[0] == '\0') {
         error_set(error, ERROR_PERMANENT, "sslmode verify-full needs a host name to verify");
         error_hint(error, "Give host besides hostaddr.");
         return IO_ERROR;
@@ -194,7 +192,7 @@ static enum io verify_host(struct tls *tls, struct error *error)
         X509_NAME_oneline(X509_get_subject_name(cert), name, (int)sizeof(name));
     }
     error_set(error, ERROR_PERMANENT, "server certificate does not match host name \"%s\"",
-              conninfo_text(tls->info, CONN_HOST));
+              tls->host);
     error_detail(error, "The certificate's subject is \"%s\".", name);
     error_hint(error, "Connect by a name that the certificate carries.");
     return IO_ERROR;

@@ -17,11 +17,12 @@ struct tls;
 #define TLS_BINDING_MAX 64 /* bytes of the longest certificate hash, SHA-512 */
 
 /*
- * A TLS client on `fd`, which stays the caller's. The certificate is verified
- * as libpq does under the sslmode of `info`, which must outlive it. NULL:
- * `error` says why (a root certificate that can't be read, …).
+ * A TLS client on `fd`, which stays the caller's, to the server that the user
+ * calls `host` ("": by its address alone). The certificate is verified as libpq
+ * does under the sslmode of `info`; both must outlive it. NULL: `error` says
+ * why (a root certificate that can't be read, …).
  */
-struct tls *tls_new(int fd, const struct conninfo *info, struct error *error);
+struct tls *tls_new(int fd, const struct conninfo *info, const char *host, struct error *error);
 
 /* Goes on with the handshake; IO_DONE: it is over and the server verified. */
 enum io tls_handshake(struct tls *tls, struct error *error);

@@ -130,10 +130,10 @@ enum io transport_connect(struct transport *transport, struct error *error)
     return IO_DONE;
 }
 
-bool transport_start_tls(struct transport *transport, const struct conninfo *info,
+bool transport_start_tls(struct transport *transport, const struct conninfo *info, const char *host,
                          struct error *error)
 {
-    transport->tls = tls_new(transport->fd, info, error);
+    transport->tls = tls_new(transport->fd, info, host, error);
     return transport->tls != NULL;
 }
 

@@ -23,8 +23,8 @@ struct transport *transport_open(const struct address *address, const struct con
 /* Goes on with it, when the socket is writable. IO_DONE: connected. */
 enum io transport_connect(struct transport *transport, struct error *error);
 
-/* Begins a TLS handshake on the connected stream; `info` must outlive the transport. */
-bool transport_start_tls(struct transport *transport, const struct conninfo *info,
+/* Begins a TLS handshake on the connected stream, as tls_new does. */
+bool transport_start_tls(struct transport *transport, const struct conninfo *info, const char *host,
                          struct error *error);
 
 /* Goes on with it. IO_DONE: encrypted from here, and the server verified. */

@@ -304,8 +304,7 @@ static bool link_up(struct link *link, struct error *error)
     conninfo_init(&link->info);
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, link->fds) != 0 ||
         fcntl(link->fds[0], F_SETFL, O_NONBLOCK) != 0 ||
-        fcntl(link->fds[1], F_SETFL, O_NONBLOCK) != 0 || !self_signed(link) ||
-        !conninfo_set(&link->info, CONN_HOST, "localhost", error)) {
+        fcntl(link->fds[1], F_SETFL, O_NONBLOCK) != 0 || !self_signed(link)) {
         return false;
     }
     link->ctx = SSL_CTX_new(TLS_server_method());
@@ -314,7 +313,7 @@ static bool link_up(struct link *link, struct error *error)
         return false;
     }
     link->server = SSL_new(link->ctx);
-    link->tls = tls_new(link->fds[0], &link->info, error);
+    link->tls = tls_new(link->fds[0], &link->info, "localhost", error);
     if (link->server == NULL || link->tls == NULL || SSL_set_fd(link->server, link->fds[1]) != 1) {
         return false;
     }

@@ -50,7 +50,7 @@ static void defaults(void)
     CHECK(info.value[CONN_PASSWORD] == NULL);
     CHECK_TEXT(conninfo_text(&info, CONN_PASSWORD), "");
     CHECK_INT(info.connect_timeout_us, 10 * CLOCK_S);
-    CHECK(conninfo_is_unix(&info));
+    CHECK(host_is_unix(&info.hosts.at[0]));
     conninfo_free(&info);
 }
 
@@ -82,7 +82,7 @@ static void environment(void)
     CHECK_TEXT(conninfo_text(&info, CONN_SSLROOTCERT), "/ca.crt");
     CHECK_INT(info.sslmode, SSLMODE_VERIFY_FULL);
     CHECK_INT(info.connect_timeout_us, 3 * CLOCK_S);
-    CHECK(!conninfo_is_unix(&info));
+    CHECK(!host_is_unix(&info.hosts.at[0]));
     conninfo_free(&info);
     clean_environment();
 }
@@ -210,27 +210,6 @@ static void connect_timeouts(void)
     }
 }
 
-static void unix_sockets(void)
-{
-    static const struct {
-        const char *host;
-        bool is_unix;
-    } cases[] = {
-        {"/tmp", true}, {"@abstract", true}, {"localhost", false}, {"::1", false}, {"./tmp", false},
-    };
-
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct conninfo info;
-        struct error error;
-
-        CASE("%s", cases[i].host);
-        conninfo_init(&info);
-        CHECK(conninfo_set(&info, CONN_HOST, cases[i].host, &error));
-        CHECK_INT(conninfo_is_unix(&info), cases[i].is_unix);
-        conninfo_free(&info);
-    }
-}
-
 static const struct check_test tests[] = {
     {"libpq's defaults", defaults},
     {"the PG* variables, and what wins over them", environment},
@@ -239,7 +218,6 @@ static const struct check_test tests[] = {
     {"a port, sslmode or timeout that is none is refused", refused},
     {"every sslmode", every_sslmode},
     {"connect_timeout: seconds, 0 and less for ever", connect_timeouts},
-    {"which hosts are Unix sockets", unix_sockets},
 };
 
 CHECK_MAIN(tests)

@@ -108,9 +108,9 @@ static void values_are_read(void)
     CHECK_INT(info.tls_min, TLS_1_0);
     CHECK_INT(info.tls_max, TLS_1_3);
     CHECK_INT(info.channel_binding, CHANNEL_BINDING_DISABLE);
-    CHECK_TEXT(conninfo_text(&info, CONN_PORT), "7");
     CHECK_TEXT(conninfo_text(&info, CONN_HOST), ""); /* nobody may take it for a socket */
-    CHECK(!conninfo_is_unix(&info));
+    CHECK_TEXT(info.hosts.at[0].port, "7");
+    CHECK(!host_is_unix(&info.hosts.at[0]));
     conninfo_free(&info);
 
     setenv("PGREQUIRESSL", "1", 1);
@@ -132,7 +132,8 @@ static void derived(void)
     clean_environment();
     REQUIRE(complete(&base,
                      "host=primary hostaddr=127.0.0.1 port=1 user=me dbname=shop password=secret "
-                     "sslmode=require connect_timeout=3 keepalives_idle=4",
+                     "sslmode=require connect_timeout=3 keepalives_idle=4 "
+                     "target_session_attrs=primary load_balance_hosts=random",
                      &error));
     REQUIRE(conninfo_derive(&out, &base, "host=replica user=you", &error));
     CHECK_TEXT(conninfo_text(&out, CONN_HOST), "replica");
@@ -144,6 +145,8 @@ static void derived(void)
     CHECK_INT(out.sslmode, SSLMODE_REQUIRE);
     CHECK_INT(out.connect_timeout_us, 3 * CLOCK_S);
     CHECK_INT(out.keepalives_idle, 4);
+    CHECK_INT(out.target, TARGET_ANY);
+    CHECK(!out.load_balance);
     conninfo_free(&out);
 
     /* The variables speak of every connection, as they do to psql. */
@@ -200,7 +203,7 @@ static void check_password(const char *text, mode_t mode, const char *string, co
     REQUIRE(write_file(path, text, mode));
     setenv("PGPASSFILE", path, 1);
     REQUIRE(complete(&info, string, &error));
-    password = passfile_lookup(&info, &error);
+    password = passfile_lookup(&info, &info.hosts.at[0], &error);
     CHECK_TEXT(password != NULL ? password : "(none)", expected);
     CHECK_INT(error.kind, (mode & 077) != 0 ? ERROR_PERMANENT : ERROR_NONE);
     passfile_free(password);

@@ -139,7 +139,7 @@ static void check_hello(const char *text, const char *name, bool offers_1_3)
     REQUIRE(conninfo_set_string(&info, text, &error) && conninfo_finish(&info, &error));
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
     REQUIRE(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0 && SSL_set_fd(server, fds[1]) == 1);
-    tls = tls_new(fds[0], &info, &error);
+    tls = tls_new(fds[0], &info, info.hosts.at[0].name, &error);
     REQUIRE(tls != NULL);
     CHECK_INT(tls_handshake(tls, &error), IO_AGAIN);
     SSL_accept(server);

@@ -1,0 +1,211 @@
+/* What a login tries, in which order, and what is said when nothing is left. */
+#include "pq/attempts.h"
+
+#include "check.h"
+
+struct fixture {
+    struct conninfo info;
+    struct attempts *attempts;
+    struct error error;
+};
+
+static bool set_up(struct fixture *fixture, const char *text)
+{
+    *fixture = (struct fixture){0};
+    conninfo_init(&fixture->info);
+    if (!conninfo_set_string(&fixture->info, text, &fixture->error) ||
+        !conninfo_set(&fixture->info, CONN_USER, "me", &fixture->error) ||
+        !conninfo_finish(&fixture->info, &fixture->error)) {
+        return false;
+    }
+    fixture->attempts = attempts_new(&fixture->info, NULL);
+    return fixture->attempts != NULL;
+}
+
+static void tear_down(struct fixture *fixture)
+{
+    attempts_free(fixture->attempts);
+    conninfo_free(&fixture->info);
+}
+
+/* It failed, by the server's error of that SQLSTATE where it isn't "". */
+static enum attempts_next failed(struct fixture *fixture, const char *sqlstate,
+                                 const struct attempt_failure *failure)
+{
+    error_set(&fixture->error, strncmp(sqlstate, "28", 2) == 0 ? ERROR_PERMANENT : ERROR_TRANSIENT,
+              "no %s", attempts_address(fixture->attempts)->host->port);
+    strcpy(fixture->error.sqlstate, sqlstate);
+    return attempts_failed(fixture->attempts, failure, &fixture->error);
+}
+
+static enum attempts_next refused(struct fixture *fixture)
+{
+    return failed(fixture, "", &(struct attempt_failure){0});
+}
+
+static const char *port(const struct fixture *fixture)
+{
+    return attempts_address(fixture->attempts)->host->port;
+}
+
+static void in_order(void)
+{
+    struct fixture fixture;
+
+    REQUIRE(set_up(&fixture, "host=/a,127.0.0.1,/c port=1,2,3 sslmode=require"));
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_TEXT(attempts_address(fixture.attempts)->text, "server on socket \"/a/.s.PGSQL.1\"");
+    CHECK_INT(attempts_encryption(fixture.attempts), ENCRYPT_NO);
+    CHECK_INT(refused(&fixture), ATTEMPTS_ADDRESS);
+    CHECK_TEXT(attempts_address(fixture.attempts)->text, "server at \"127.0.0.1\", port 2");
+    CHECK_INT(attempts_encryption(fixture.attempts), ENCRYPT_YES);
+    CHECK_INT(refused(&fixture), ATTEMPTS_ADDRESS);
+    CHECK_TEXT(port(&fixture), "3");
+    CHECK_INT(refused(&fixture), ATTEMPTS_OVER);
+    CHECK_TEXT(fixture.error.message,
+               "connection to server on socket \"/c/.s.PGSQL.3\" failed: no 3");
+    CHECK_TEXT(fixture.error.detail,
+               "Before that, connection to server on socket \"/a/.s.PGSQL.1\" failed: no 1; "
+               "connection to server at \"127.0.0.1\", port 2 failed: no 2");
+    CHECK_INT(fixture.error.kind, ERROR_TRANSIENT);
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_TEXT(port(&fixture), "1");
+    tear_down(&fixture);
+}
+
+static void unresolved(void)
+{
+    struct fixture fixture;
+
+    REQUIRE(set_up(&fixture, "host=no.invalid,/b,no.invalid port=1,2,3"));
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_TEXT(port(&fixture), "2");
+    CHECK_INT(refused(&fixture), ATTEMPTS_OVER);
+    CHECK(strstr(fixture.error.message, "could not translate host name \"no.invalid\"") != NULL);
+    CHECK(strstr(fixture.error.detail, "could not translate host name \"no.invalid\"") != NULL);
+    CHECK(strstr(fixture.error.detail, "; connection to server on socket \"/b") != NULL);
+    tear_down(&fixture);
+}
+
+static void refused_login(void)
+{
+    struct fixture fixture;
+    struct attempt_failure talked = {.reached = true, .talked = true};
+
+    REQUIRE(set_up(&fixture, "host=/a,/b,/c port=1,2,3"));
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_INT(failed(&fixture, "57P03", &talked), ATTEMPTS_ADDRESS);
+    CHECK_INT(failed(&fixture, "28P01", &talked), ATTEMPTS_OVER);
+    CHECK_INT(fixture.error.kind, ERROR_PERMANENT);
+    CHECK_TEXT(fixture.error.sqlstate, "28P01");
+    CHECK(strstr(fixture.error.detail, "no 1") != NULL);
+    tear_down(&fixture);
+}
+
+static void encryption(void)
+{
+    struct fixture fixture;
+    struct attempt_failure tls = {.reached = true, .tls = true, .talked = true};
+    struct attempt_failure plain = {.reached = true, .talked = true};
+
+    REQUIRE(set_up(&fixture, "hostaddr=127.0.0.1,127.0.0.2 port=1,2 sslmode=prefer"));
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_INT(attempts_encryption(fixture.attempts), ENCRYPT_IF_OFFERED);
+    CHECK_INT(failed(&fixture, "28000", &tls), ATTEMPTS_AGAIN);
+    CHECK_INT(attempts_encryption(fixture.attempts), ENCRYPT_NO);
+    CHECK_INT(refused(&fixture), ATTEMPTS_ADDRESS);
+    CHECK_INT(attempts_encryption(fixture.attempts), ENCRYPT_IF_OFFERED);
+    /* Starting up: neither in clear nor at another address. */
+    CHECK_INT(failed(&fixture, "57P03", &tls), ATTEMPTS_OVER);
+    tear_down(&fixture);
+
+    REQUIRE(set_up(&fixture, "hostaddr=127.0.0.1 sslmode=allow"));
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_INT(attempts_encryption(fixture.attempts), ENCRYPT_NO);
+    CHECK_INT(failed(&fixture, "28000", &plain), ATTEMPTS_AGAIN);
+    CHECK_INT(attempts_encryption(fixture.attempts), ENCRYPT_YES);
+    plain.late = true;
+    tear_down(&fixture);
+
+    REQUIRE(set_up(&fixture, "hostaddr=127.0.0.1 sslmode=allow"));
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_INT(failed(&fixture, "", &plain), ATTEMPTS_OVER); /* no time is left */
+    tear_down(&fixture);
+}
+
+static void prefer_standby(void)
+{
+    struct fixture fixture;
+    struct attempt_failure unfit = {.reached = true, .talked = true, .let_in = true, .unfit = true};
+
+    REQUIRE(set_up(&fixture, "host=/a,/b port=1,2 target_session_attrs=prefer-standby"));
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_INT(attempts_target(fixture.attempts), TARGET_PREFER_STANDBY);
+    CHECK_INT(refused(&fixture), ATTEMPTS_ADDRESS);
+    CHECK_TEXT(port(&fixture), "2");
+    CHECK_INT(failed(&fixture, "", &unfit), ATTEMPTS_ADDRESS);
+    CHECK_TEXT(port(&fixture), "1");
+    CHECK_INT(attempts_target(fixture.attempts), TARGET_ANY);
+    CHECK_INT(refused(&fixture), ATTEMPTS_ADDRESS);
+    CHECK_TEXT(port(&fixture), "2");
+    CHECK_INT(refused(&fixture), ATTEMPTS_OVER);
+    CHECK_TEXT(fixture.error.detail,
+               "Before that, connection to server on socket \"/a/.s.PGSQL.1\" failed: no 1");
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_INT(attempts_target(fixture.attempts), TARGET_PREFER_STANDBY);
+    tear_down(&fixture);
+}
+
+/* The gate's connection goes where the stream's has gone, whatever that server has become. */
+static void one_address(void)
+{
+    struct fixture fixture;
+    struct attempts *gate;
+
+    REQUIRE(set_up(&fixture, "host=/a,/b port=1,2 target_session_attrs=primary"));
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_INT(refused(&fixture), ATTEMPTS_ADDRESS);
+    gate = attempts_new(&fixture.info, attempts_address(fixture.attempts));
+    REQUIRE(gate != NULL);
+    CHECK_INT(attempts_start(gate, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_INT(attempts_target(gate), TARGET_ANY);
+    CHECK_TEXT(attempts_address(gate)->host->port, "2");
+    error_set(&fixture.error, ERROR_TRANSIENT, "refused");
+    CHECK_INT(attempts_failed(gate, &(struct attempt_failure){0}, &fixture.error), ATTEMPTS_OVER);
+    CHECK_TEXT(fixture.error.detail, "");
+    attempts_free(gate);
+    tear_down(&fixture);
+}
+
+/* 40 orders of three hosts: each host comes once, and is the first at times. */
+static void by_chance(void)
+{
+    unsigned first[3] = {0};
+
+    for (int i = 0; i < 40; i++) {
+        struct fixture fixture;
+        unsigned seen = 0;
+
+        REQUIRE(set_up(&fixture, "host=/a,/b,/c port=1,2,3 load_balance_hosts=random"));
+        CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+        first[port(&fixture)[0] - '1']++;
+        do {
+            seen |= 1U << (port(&fixture)[0] - '1');
+        } while (refused(&fixture) == ATTEMPTS_ADDRESS);
+        CHECK_INT(seen, 7);
+        tear_down(&fixture);
+    }
+    CHECK(first[0] > 0 && first[1] > 0 && first[2] > 0);
+}
+
+static const struct check_test tests[] = {
+    {"host by host, each reason told", in_order},
+    {"a name that doesn't resolve is a failed attempt", unresolved},
+    {"a server that is starting up leads on, a refused login ends it", refused_login},
+    {"both ways of encryption on each address", encryption},
+    {"prefer-standby goes through the hosts twice", prefer_standby},
+    {"one address, not judged", one_address},
+    {"load_balance_hosts: another order each time", by_chance},
+};
+
+CHECK_MAIN(tests)
