@@ -247,19 +247,19 @@ no_writers() {
 
 # --- pgnudge ---
 
-# In the foreground, for "run". 137: it didn't end.
+# In the foreground, for "run". 137: it didn't end. Without a terminal, on which it could ask.
 pgnudge() {
-    timeout --foreground -s KILL 60 env --default-signal "$PGNUDGE" "$@" 3>&-
+    timeout --foreground -s KILL 60 env --default-signal setsid -w "$PGNUDGE" "$@" 3>&-
 }
 
 # launch [OPTION]...: in the background, as $pid, with its lines in $out (or, "to=FILE launch",
 # there) and its messages in $err. Signals are as a terminal would have them, not as bash leaves
-# them to what it puts there.
+# them to what it puts there; but there is no terminal.
 launch() {
     marks=0
     out=$BATS_TEST_TMPDIR/${#pids[@]}.out err=$BATS_TEST_TMPDIR/${#pids[@]}.err
     : >"$out"
-    env --default-signal setpriv --pdeathsig KILL "$PGNUDGE" "$@" >"${to:-$out}" 2>"$err" 3>&- &
+    env --default-signal setsid setpriv --pdeathsig KILL "$PGNUDGE" "$@" >"${to:-$out}" 2>"$err" 3>&- &
     pid=$!
     pids+=("$pid")
 }

@@ -2,11 +2,19 @@
 
 #include <stddef.h>
 
-static volatile sig_atomic_t received; /* the one global: a handler has nothing else */
+/* The only globals: a handler has nothing else. */
+static volatile sig_atomic_t received;
+static volatile sig_atomic_t asked_to_stop;
 
 static void note(int number)
 {
     received = number;
+}
+
+static void note_stop(int number)
+{
+    (void)number;
+    asked_to_stop = 1;
 }
 
 static void install(int number, sigset_t *blocked)
@@ -46,6 +54,33 @@ int signals_take(void)
 
     received = 0;
     return number;
+}
+
+void signals_hold_stop(bool hold)
+{
+    struct sigaction action;
+    sigset_t only;
+
+    asked_to_stop = 0;
+    sigaction(SIGTSTP, NULL, &action);
+    if (action.sa_handler == SIG_IGN) {
+        return;
+    }
+    action.sa_handler = hold ? note_stop : SIG_DFL;
+    action.sa_flags = 0;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTSTP, &action, NULL);
+    sigemptyset(&only);
+    sigaddset(&only, SIGTSTP);
+    sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &only, NULL);
+}
+
+bool signals_take_stop(void)
+{
+    bool asked = asked_to_stop != 0;
+
+    asked_to_stop = 0;
+    return asked;
 }
 
 void signals_die(int number)

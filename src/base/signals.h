@@ -3,6 +3,7 @@
 #define PGNUDGE_BASE_SIGNALS_H
 
 #include <signal.h>
+#include <stdbool.h>
 
 /*
  * Blocks the three and notes them when they come; what the parent ignores
@@ -13,6 +14,15 @@ void signals_install(sigset_t *waiting);
 
 /* The last one that came since the last call, or 0. */
 int signals_take(void);
+
+/*
+ * Notes SIGTSTP (Ctrl-Z) as well, for as long as the process must not be
+ * stopped without a word. One that the parent ignores stays ignored.
+ */
+void signals_hold_stop(bool hold);
+
+/* Whether it came since the last call. */
+bool signals_take_stop(void);
 
 /* Ends the process by `number`, so that its parent sees it. */
 void signals_die(int number);

@@ -28,6 +28,8 @@ const char help_text[] =
     "  -p, --port PORT            server port\n"
     "  -U, --username NAME        user name\n"
     "  -d, --dbname CONNINFO      database name or connection string\n"
+    "  -w, --no-password          never ask for a password\n"
+    "  -W, --password             ask for one before connecting\n"
     "      --plugin NAME          auto, test_decoding or wal2json (auto)\n"
     "      --status-interval DURATION   between status updates to the server (10s)\n"
     "      --liveness-timeout DURATION  silence that means a dead link; 0: none (30s)\n"
@@ -43,4 +45,4 @@ const char help_text[] =
     "\n"
     "A DURATION is a number with us, ms, s, min or h; seconds without one.\n"
     "Reload on each \"resync\", refetch what each \"batch\" names, and be up to date.\n"
-    "Passwords come from ~/.pgpass or PGPASSWORD. See pgnudge(1).\n";
+    "Passwords come from ~/.pgpass, PGPASSWORD or the terminal. See pgnudge(1).\n";

@@ -40,13 +40,15 @@ enum {
     OPT_HELP
 };
 
-static const char short_options[] = ":h:p:U:d:t:x:n:vqV";
+static const char short_options[] = ":h:p:U:d:wWt:x:n:vqV";
 
 static const struct option long_options[] = {
     {"host", required_argument, NULL, 'h'},
     {"port", required_argument, NULL, 'p'},
     {"username", required_argument, NULL, 'U'},
     {"dbname", required_argument, NULL, 'd'},
+    {"no-password", no_argument, NULL, 'w'},
+    {"password", no_argument, NULL, 'W'},
     {"tables", required_argument, NULL, 't'},
     {"exclude", required_argument, NULL, 'x'},
     {"plugin", required_argument, NULL, OPT_PLUGIN},
@@ -76,6 +78,8 @@ static const struct option long_options[] = {
 /* What can be judged only when all has been read. */
 struct typed {
     struct conninfo conninfo; /* by options, which rank below connection strings */
+    bool no_password;
+    enum password_asking password;
     char *visible_on[REPLICAS_MAX];
     size_t replicas;
 };
@@ -212,6 +216,11 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         return read_conn_option(&typed->conninfo, CONN_USER, value, error);
     case 'd':
         return read_dbname(config, value, error);
+    case 'w':
+    case 'W':
+        typed->no_password = option == 'w';
+        typed->password = option == 'W' ? PASSWORD_FIRST : PASSWORD_WHEN_NEEDED;
+        return true;
     case 't':
         return pattern_set_add(&config->tables, value, error);
     case 'x':
@@ -325,6 +334,22 @@ static bool derive_replicas(struct feed_config *config, const struct typed *type
     return true;
 }
 
+/* With -W the typed one counts, whatever else is known. */
+static bool prepare_password(struct feed_config *config, const struct typed *typed,
+                             struct error *error)
+{
+    if (typed->no_password) {
+        return true;
+    }
+    config->password = password_new(typed->password);
+    if (config->password == NULL) {
+        return error_memory(error);
+    }
+    config->info.typed = config->password;
+    return typed->password != PASSWORD_FIRST ||
+           conninfo_set(&config->info, CONN_PASSWORD, "", error);
+}
+
 /* What holds between options, and the defaults that depend on others. */
 static bool finish(struct feed_config *config, const struct typed *typed, struct error *error)
 {
@@ -340,7 +365,8 @@ static bool finish(struct feed_config *config, const struct typed *typed, struct
                          "given up between two status updates");
     }
     return conninfo_fill(&config->info, &typed->conninfo, error) &&
-           conninfo_complete(&config->info, error) && derive_replicas(config, typed, error);
+           conninfo_complete(&config->info, error) && prepare_password(config, typed, error) &&
+           derive_replicas(config, typed, error);
 }
 
 static enum options_action parse(struct feed_config *config, struct typed *typed, int argc,
@@ -377,7 +403,7 @@ enum options_action options_parse(struct feed_config *config, int argc, char **a
                                   struct error *error)
 {
     enum options_action action;
-    struct typed typed = {.replicas = 0};
+    struct typed typed = {.password = PASSWORD_WHEN_NEEDED};
 
     conninfo_init(&typed.conninfo);
     action = parse(config, &typed, argc, argv, error);
@@ -391,6 +417,7 @@ void options_free(struct feed_config *config)
     for (size_t i = 0; i < config->visible_on_count; i++) {
         conninfo_free(&config->visible_on[i]);
     }
+    password_free(config->password);
     pattern_set_free(&config->tables);
     pattern_set_free(&config->exclude);
 }

@@ -17,6 +17,7 @@ void feed_stop(struct feed *feed, enum feed_status status, int signal, int64_t n
         return;
     }
     feed->stopping = true;
+    password_stop(feed->config->password);
     feed->outcome = (struct feed_outcome){status, signal};
     grace_us = link_stop(feed);
     feed->stop_us = clock_after(now_us, grace_us > LINE_GRACE_US ? grace_us : LINE_GRACE_US);
@@ -37,7 +38,7 @@ static bool is_over(const struct feed *feed, int64_t now_us)
 
 /* ---- the loop ---- */
 
-enum { POLL_OUTPUT, POLL_STREAM, POLL_GATE, POLL_CANCEL, POLL_REPLICAS };
+enum { POLL_OUTPUT, POLL_PASSWORD, POLL_STREAM, POLL_GATE, POLL_CANCEL, POLL_REPLICAS };
 
 #define POLL_COUNT (POLL_REPLICAS + REPLICAS_MAX)
 
@@ -72,6 +73,8 @@ static void wait_for_events(struct feed *feed, struct pollfd fds[POLL_COUNT],
         fds[i] = (struct pollfd){.fd = -1};
     }
     fds[POLL_OUTPUT] = printer_pollfd(feed, now_us);
+    fds[POLL_PASSWORD] = (struct pollfd){.fd = password_fd(feed->config->password),
+                                         .events = password_events(feed->config->password)};
     fds[POLL_STREAM] = link_pollfd(feed);
     if (link->gate != NULL) {
         fds[POLL_GATE] =
@@ -138,6 +141,7 @@ static void run(struct feed *feed, const sigset_t *waiting)
         wait_for_events(feed, fds, waiting);
         now_us = clock_now_us();
         step_signals(feed, now_us);
+        password_step(feed->config->password);
         link_step(feed, fds[POLL_STREAM].revents != 0, now_us);
         second_step(feed, fds[POLL_GATE].revents != 0, now_us);
         step_replicas(feed, fds, now_us);

@@ -29,6 +29,7 @@ enum feed_status {
 
 struct feed_config {
     struct conninfo info;
+    struct password *password; /* owned; NULL: nobody is asked for one */
     struct log log;
     struct pattern_set tables; /* empty: all */
     struct pattern_set exclude;

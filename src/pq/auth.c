@@ -24,6 +24,7 @@ enum auth_state { AUTH_BEGUN, AUTH_PASSWORD_SENT, AUTH_SASL, AUTH_SASL_VERIFIED 
 struct auth {
     struct auth_setup setup;
     enum auth_state state;
+    bool lacks_password;
     bool bound; /* the SASL exchange under way, or verified, covers the TLS connection */
     struct scram *scram;
     const char *method;
@@ -53,11 +54,12 @@ static const char *password_of(const struct auth *auth)
     return password[0] == '\0' && auth->setup.password != NULL ? auth->setup.password : password;
 }
 
-static bool has_password(const struct auth *auth, struct error *error)
+static bool has_password(struct auth *auth, struct error *error)
 {
     if (password_of(auth)[0] != '\0') {
         return true;
     }
+    auth->lacks_password = true;
     error_set(error, ERROR_PERMANENT, "the server asks for a password, but none is known");
     if (auth->setup.no_password != NULL && auth->setup.no_password[0] != '\0') {
         error_detail(error, "%s", auth->setup.no_password);
@@ -278,6 +280,11 @@ enum auth_step auth_take(struct auth *auth, struct slice body, struct buffer *ou
                           "password.");
         return AUTH_REFUSED;
     }
+}
+
+bool auth_lacks_password(const struct auth *auth)
+{
+    return auth->lacks_password;
 }
 
 const char *auth_method(const struct auth *auth)

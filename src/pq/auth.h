@@ -31,6 +31,9 @@ struct auth *auth_new(const struct auth_setup *setup);
 enum auth_step auth_take(struct auth *auth, struct slice body, struct buffer *out,
                          struct error *error);
 
+/* After AUTH_REFUSED: whether it was for want of a password. */
+bool auth_lacks_password(const struct auth *auth);
+
 /* How the server lets us in: "scram-sha-256" and the like, for people. */
 const char *auth_method(const struct auth *auth);
 

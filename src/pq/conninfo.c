@@ -329,6 +329,7 @@ static bool fill_from_base(struct conninfo *out, const struct conninfo *base, st
 {
     static const enum conn_param own[] = {CONN_HOST, CONN_HOSTADDR, CONN_PORT};
 
+    out->typed = base->typed;
     if (out->value[CONN_SERVICE] != NULL && !conninfo_from_service(out, error)) {
         return false;
     }

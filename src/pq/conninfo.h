@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "pq/hosts.h"
+#include "pq/password.h"
 #include "pq/target.h"
 
 /* Where the system's pg_service.conf is, unless PGSYSCONFDIR names another directory. */
@@ -94,6 +95,9 @@ enum conn_param {
 struct conninfo {
     /* Owned, in memory that is kept out of core dumps. NULL: not given, which "" is. */
     char *value[CONN_PARAMS];
+
+    struct password
+        *typed; /* stands in for one that isn't given; borrowed, NULL: nobody is asked */
 
     /* From here on: what conninfo_finish reads from them. */
     struct host_list hosts; /* owned; at least one */

@@ -17,6 +17,7 @@
 #define PROTOCOL_3_0 (3 << 16)
 
 enum login_state {
+    LOGIN_ASKING, /* the user types a password */
     LOGIN_DIALING,
     LOGIN_AUTHENTICATING,
     LOGIN_SETTLING,
@@ -58,13 +59,17 @@ static void forget_password(struct login *login)
 }
 
 /* The password file is asked anew each time: it may have changed. */
-static void enter_address(struct login *login, int64_t now_us)
+static void look_up_password(struct login *login)
 {
-    login->deadline_us = clock_after(now_us, login->info->connect_timeout_us);
+    bool typed = password_comes_first(login->info->typed) && password_text(login->info->typed);
+
     forget_password(login);
-    if (conninfo_text(login->info, CONN_PASSWORD)[0] == '\0') {
+    if (conninfo_text(login->info, CONN_PASSWORD)[0] == '\0' && !typed) {
         login->password = passfile_lookup(login->info, attempts_address(login->attempts)->host,
                                           &login->no_password);
+    }
+    if (login->password != NULL && login->password[0] == '\0') {
+        forget_password(login);
     }
 }
 
@@ -100,7 +105,8 @@ static enum step begin(struct login *login, enum attempts_next next, int64_t now
         struct attempt_failure failure;
 
         if (next == ATTEMPTS_ADDRESS) {
-            enter_address(login, now_us);
+            login->deadline_us = clock_after(now_us, login->info->connect_timeout_us);
+            look_up_password(login);
         }
         if (start_attempt(login, error)) {
             return STEP_WAIT;
@@ -111,10 +117,24 @@ static enum step begin(struct login *login, enum attempts_next next, int64_t now
     return STEP_FAILED;
 }
 
+/* Whether it is waited for. By then a server's patience may be over: the connection is made anew. */
+static bool ask_password(struct login *login)
+{
+    if (!password_ask(login->info->typed, conninfo_text(login->info, CONN_USER))) {
+        return false;
+    }
+    close_attempt(login);
+    login->state = LOGIN_ASKING;
+    return true;
+}
+
 static enum step next_attempt(struct login *login, int64_t now_us, struct error *error)
 {
     struct attempt_failure failure = failure_of(login, now_us);
 
+    if (login->auth != NULL && auth_lacks_password(login->auth) && ask_password(login)) {
+        return STEP_WAIT;
+    }
     close_attempt(login);
     return begin(login, attempts_failed(login->attempts, &failure, error), now_us, error);
 }
@@ -133,6 +153,10 @@ struct login *login_start(const struct conninfo *info, const struct address *onl
         login_free(login);
         error_memory(error);
         return NULL;
+    }
+    if (password_comes_first(info->typed) && conninfo_text(info, CONN_PASSWORD)[0] == '\0' &&
+        ask_password(login)) {
+        return login;
     }
     if (begin(login, attempts_start(login->attempts, error), now_us, error) == STEP_FAILED) {
         login_free(login);
@@ -172,10 +196,11 @@ static void send_startup(struct login *login)
 static enum step step_dialing(struct login *login, struct error *error)
 {
     const struct address *address = attempts_address(login->attempts);
-    struct auth_setup setup = {.info = login->info,
-                               .password = login->password,
-                               .no_password = login->no_password.message,
-                               .unix_socket = address_is_unix(address)};
+    struct auth_setup setup = {
+        .info = login->info,
+        .password = login->password != NULL ? login->password : password_text(login->info->typed),
+        .no_password = login->no_password.message,
+        .unix_socket = address_is_unix(address)};
     enum io io = dial_step(login->dial, error);
 
     if (io != IO_DONE) {
@@ -372,6 +397,9 @@ static enum step step_attempt(struct login *login, struct error *error)
 
     while (step == STEP_DONE && login->state != LOGIN_DONE) {
         switch (login->state) {
+        case LOGIN_ASKING:
+            step = STEP_WAIT;
+            break;
         case LOGIN_DIALING:
             step = step_dialing(login, error);
             break;
@@ -391,9 +419,13 @@ static enum step step_attempt(struct login *login, struct error *error)
 
 enum step login_step(struct login *login, int64_t now_us, struct error *error)
 {
-    enum step step = step_attempt(login, error);
+    enum step step;
 
-    if (step == STEP_WAIT && now_us >= login->deadline_us) {
+    if (login->state == LOGIN_ASKING && !password_waits(login->info->typed)) {
+        return begin(login, attempts_start(login->attempts, error), now_us, error);
+    }
+    step = step_attempt(login, error);
+    if (step == STEP_WAIT && login->state != LOGIN_ASKING && now_us >= login->deadline_us) {
         timed_out(login, error);
         step = STEP_FAILED;
     }
@@ -402,16 +434,25 @@ enum step login_step(struct login *login, int64_t now_us, struct error *error)
 
 int login_fd(const struct login *login)
 {
+    if (login->state == LOGIN_ASKING) {
+        return -1;
+    }
     return login->conn != NULL ? conn_fd(login->conn) : dial_fd(login->dial);
 }
 
 short login_events(const struct login *login)
 {
+    if (login->state == LOGIN_ASKING) {
+        return 0;
+    }
     return login->conn != NULL ? conn_events(login->conn) : dial_events(login->dial);
 }
 
 int64_t login_deadline(const struct login *login)
 {
+    if (login->state == LOGIN_ASKING) {
+        return password_waits(login->info->typed) ? CLOCK_NEVER : 0;
+    }
     return login->deadline_us;
 }
 

@@ -20,7 +20,8 @@ struct login;
  * Resolves the first host (which may block, as login_step may for the next
  * one), or takes the one address `only`, which is fine whatever
  * target_session_attrs says, and begins. With `replication` the server's end is
- * a walsender. `info` must outlive the login and the connection. NULL: `error`
+ * a walsender. A password that is lacking, or wanted first, is waited for if it
+ * can be typed. `info` must outlive the login and the connection. NULL: `error`
  * says why.
  */
 struct login *login_start(const struct conninfo *info, const struct address *only, bool replication,
@@ -29,7 +30,7 @@ struct login *login_start(const struct conninfo *info, const struct address *onl
 /* Goes on as far as it can without waiting, and gives up an address at its deadline. */
 enum step login_step(struct login *login, int64_t now_us, struct error *error);
 
-int login_fd(const struct login *login);
+int login_fd(const struct login *login); /* -1 while a password is typed */
 short login_events(const struct login *login);
 
 /* When login_step must be called again whatever the socket does. */

@@ -1,0 +1,155 @@
+#include "base/prompt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/signals.h"
+
+struct prompt {
+    int fd;
+    struct termios before;
+    char text[PROMPT_TEXT_MAX];
+    const char *unsent; /* the rest of it */
+    char *answer;       /* PROMPT_ANSWER_MAX bytes */
+    size_t len;         /* of what has come of it */
+};
+
+/* At once: to wait until the output has drained would be to wait for whoever pressed Ctrl-S. */
+static bool set_mode(const struct prompt *prompt, const struct termios *mode)
+{
+    return tcsetattr(prompt->fd, TCSANOW, mode) == 0 && tcflush(prompt->fd, TCIFLUSH) == 0;
+}
+
+/* Without echo, and without Ctrl-\, which would leave it so. */
+static bool ask(struct prompt *prompt)
+{
+    struct termios mode = prompt->before;
+
+    mode.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+    mode.c_cc[VQUIT] = _POSIX_VDISABLE;
+    prompt->unsent = prompt->text;
+    prompt->len = 0;
+    signals_hold_stop(true);
+    if (!set_mode(prompt, &mode)) {
+        signals_hold_stop(false);
+        return false;
+    }
+    return true;
+}
+
+static void give_back(const struct prompt *prompt)
+{
+    ssize_t written;
+
+    set_mode(prompt, &prompt->before);
+    written = write(prompt->fd, "\n", 1); /* the one that had no echo */
+    (void)written;
+    signals_hold_stop(false);
+}
+
+/* The text is the user's own, or a file's: no control characters of it. */
+static void disarm(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+            *text = '?';
+        }
+    }
+}
+
+struct prompt *prompt_open(const char *text)
+{
+    struct prompt *prompt = calloc(1, sizeof(*prompt));
+
+    if (prompt == NULL) {
+        return NULL;
+    }
+    snprintf(prompt->text, sizeof(prompt->text), "%s", text);
+    disarm(prompt->text);
+    prompt->answer = OPENSSL_secure_zalloc(PROMPT_ANSWER_MAX);
+    prompt->fd = open("/dev/tty", O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (prompt->answer != NULL && prompt->fd >= 0 && tcgetattr(prompt->fd, &prompt->before) == 0 &&
+        ask(prompt)) {
+        return prompt;
+    }
+    if (prompt->fd >= 0) {
+        close(prompt->fd);
+    }
+    OPENSSL_secure_clear_free(prompt->answer, PROMPT_ANSWER_MAX);
+    free(prompt);
+    return NULL;
+}
+
+static void send_text(struct prompt *prompt)
+{
+    ssize_t sent = write(prompt->fd, prompt->unsent, strlen(prompt->unsent));
+
+    prompt->unsent += sent > 0 ? sent : 0;
+}
+
+static enum prompt_step take_line(struct prompt *prompt, size_t len)
+{
+    char *end = memchr(prompt->answer + prompt->len, '\n', len);
+
+    prompt->len += len;
+    if (end == NULL && len > 0 && prompt->len < PROMPT_ANSWER_MAX - 1) {
+        return PROMPT_WAIT; /* Ctrl-D sends what has been typed; at the second one it is all */
+    }
+    if ((end == NULL && len > 0) || prompt->len == 0) {
+        return PROMPT_GIVEN_UP;
+    }
+    prompt->answer[end != NULL ? (size_t)(end - prompt->answer) : prompt->len] = '\0';
+    return prompt->answer[0] != '\0' ? PROMPT_ANSWERED : PROMPT_GIVEN_UP;
+}
+
+enum prompt_step prompt_step(struct prompt *prompt)
+{
+    ssize_t len;
+
+    if (signals_take_stop()) {
+        give_back(prompt);
+        raise(SIGTSTP); /* returns when the process is continued */
+        if (!ask(prompt)) {
+            return PROMPT_GIVEN_UP;
+        }
+    }
+    send_text(prompt);
+    len = read(prompt->fd, prompt->answer + prompt->len, PROMPT_ANSWER_MAX - 1 - prompt->len);
+    if (len < 0) {
+        return errno == EAGAIN || errno == EINTR ? PROMPT_WAIT : PROMPT_GIVEN_UP;
+    }
+    return take_line(prompt, (size_t)len);
+}
+
+const char *prompt_answer(const struct prompt *prompt)
+{
+    return prompt->answer;
+}
+
+int prompt_fd(const struct prompt *prompt)
+{
+    return prompt->fd;
+}
+
+short prompt_events(const struct prompt *prompt)
+{
+    return (short)(POLLIN | (prompt->unsent[0] != '\0' ? POLLOUT : 0));
+}
+
+void prompt_close(struct prompt *prompt)
+{
+    if (prompt != NULL) {
+        give_back(prompt);
+        close(prompt->fd);
+        OPENSSL_secure_clear_free(prompt->answer, PROMPT_ANSWER_MAX);
+        free(prompt);
+    }
+}
