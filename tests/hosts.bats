@@ -42,7 +42,7 @@ in_vain() {
 @test "which places are tried, in which order: as psql does" {
     local string
     unset PGHOST PGPORT
-    for string in 'host=/a' 'host=/a,/b' 'host=/a,/b port=1' 'host=/a,/b,/c port=1,2,3' \
+    for string in 'port=1' 'host=/a' 'host=/a,/b' 'host=/a,/b port=1' 'host=/a,/b,/c port=1,2,3' \
         'host=/a,,/c port=1,2,3' 'host=/a,/b port=,7' 'host=/a,/b port=" 7 ,8"' \
         'host=/a, port=1' 'host=,/b port=1,2' 'host=, port=1,2' 'hostaddr=127.0.0.1,127.0.0.2 port=1' \
         'host=a.invalid,b.invalid hostaddr=127.0.0.1,127.0.0.2 port=1,2' \

@@ -144,6 +144,28 @@ pgnudge_pid() {
     asked 0
 }
 
+@test "a job in the background has no terminal" {
+    screen=$BATS_TEST_TMPDIR/terminal.screen
+    err=$BATS_TEST_TMPDIR/terminal.err out=$BATS_TEST_TMPDIR/terminal.out
+    # shellcheck disable=SC2016 # expands in the inner shell
+    run_there 'set -m; "$@" >"$out" 2>"$err" & wait "$!"; status=$?; stty -a; exit $status'
+    over 3
+    said 'none is known'
+    asked 0
+}
+
+@test "stopped by Ctrl-Z and sent to the background, it has none either" {
+    screen=$BATS_TEST_TMPDIR/terminal.screen
+    err=$BATS_TEST_TMPDIR/terminal.err out=$BATS_TEST_TMPDIR/terminal.out
+    # shellcheck disable=SC2016 # expands in the inner shell
+    run_there 'set -m; "$@" >"$out" 2>"$err"; bg; wait; stty -a; exit 3'
+    wait_for asked
+    printf '\032' >&6
+    over 3
+    said 'none is known'
+    asked
+}
+
 @test "-W asks before connecting, and what is typed counts" {
     echo '*:*:*:*:wrong' >.pgpass
     chmod 600 .pgpass

@@ -16,6 +16,7 @@
 struct prompt {
     int fd;
     struct termios before;
+    bool taken; /* the terminal isn't as it was */
     char text[PROMPT_TEXT_MAX];
     const char *unsent; /* the rest of it */
     char *answer;       /* PROMPT_ANSWER_MAX bytes */
@@ -28,11 +29,14 @@ static bool set_mode(const struct prompt *prompt, const struct termios *mode)
     return tcsetattr(prompt->fd, TCSANOW, mode) == 0 && tcflush(prompt->fd, TCIFLUSH) == 0;
 }
 
-/* Without echo, and without Ctrl-\, which would leave it so. */
+/* Without echo, and without Ctrl-\, which would leave it so. False: it isn't ours to ask on. */
 static bool ask(struct prompt *prompt)
 {
     struct termios mode = prompt->before;
 
+    if (tcgetpgrp(prompt->fd) != getpgrp()) {
+        return false;
+    }
     mode.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
     mode.c_cc[VQUIT] = _POSIX_VDISABLE;
     prompt->unsent = prompt->text;
@@ -42,13 +46,18 @@ static bool ask(struct prompt *prompt)
         signals_hold_stop(false);
         return false;
     }
+    prompt->taken = true;
     return true;
 }
 
-static void give_back(const struct prompt *prompt)
+static void give_back(struct prompt *prompt)
 {
     ssize_t written;
 
+    if (!prompt->taken) {
+        return;
+    }
+    prompt->taken = false;
     set_mode(prompt, &prompt->before);
     written = write(prompt->fd, "\n", 1); /* the one that had no echo */
     (void)written;

@@ -17,7 +17,7 @@ enum prompt_step {
     PROMPT_GIVEN_UP /* an empty line, one that is too long, or the terminal is gone */
 };
 
-/* Asks. NULL: there is no terminal. */
+/* Asks. NULL: there is no terminal, or it is another job's: asking would stop this one. */
 struct prompt *prompt_open(const char *text);
 
 /* Goes on as far as it can without waiting. */
