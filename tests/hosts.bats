@@ -215,6 +215,12 @@ chooses() {
         ends_with 1
         said 'failed: (server is not in hot standby mode|session is not read-only)'
     done
+    # One that doesn't fit is waited for, at the first connect too.
+    launch --backoff 10ms,50ms target_session_attrs=read-only
+    wait_for said 'warning: .*session is not read-only'
+    sql "ALTER DATABASE $PGDATABASE SET default_transaction_read_only = on"
+    wait_for saw 'reasons == ["connected"]'
+    stop
 }
 
 on_new_primary() {

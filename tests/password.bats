@@ -208,8 +208,11 @@ pgnudge_pid() {
     wait_for asked
     now=$(sql 'SELECT clock_timestamp()')
     wait_for is_true "clock_timestamp() > timestamptz '$now' + interval '1500 ms'"
-    enter sesame
+    kill -TSTP "$(pgnudge_pid)" # which stops nobody here, but wakes it
+    wait_for asked 2
+    printf 'sesame\n' >&6
     wait_for saw 'length > 0'
+    [[ ! -s $err ]]
     kill "$(pgnudge_pid)"
     over
 }
