@@ -83,6 +83,62 @@ works() { # SSLMODE [OPTION]...
     PGSSLMODE=require PGPASSWORD=wrong refused 'password authentication failed' -U clear
 }
 
+@test "channel_binding comes out as with psql, for every method" {
+    local PGUSER PGSSLMODE PGCHANNELBINDING failures=0
+    export PGUSER PGSSLMODE PGCHANNELBINDING
+    for PGUSER in pgnudge scram md5_role clear; do
+        for PGSSLMODE in disable require; do
+            # What psql does here, pgnudge does not: it shows the password to the wire.
+            [[ $PGUSER != clear || $PGSSLMODE != disable ]] || continue
+            for PGCHANNELBINDING in disable prefer require; do
+                as_psql "$PGUSER, $PGSSLMODE, $PGCHANNELBINDING" || failures=$((failures + 1))
+            done
+        done
+    done
+    ((failures == 0))
+}
+
+# required LIST ROLE...: with this require_auth, these roles get in, and the others don't.
+required() {
+    local outcome role
+    for role in pgnudge clear md5_role scram; do
+        outcome=$(PGREQUIREAUTH=$1 PGUSER=$role PGSSLMODE=require by_pgnudge)
+        if [[ " ${*:2} " == *" $role "* ]]; then
+            [[ $outcome == t ]]
+        else
+            [[ $outcome == refused ]] &&
+                grep -q "require_auth is \"$1\", but the server wants" by_pgnudge
+        fi || {
+            echo "$1, $role: $outcome, $(<by_pgnudge)"
+            return 1
+        }
+    done
+}
+
+@test "require_auth: the methods that are listed, or those that aren't ruled out" {
+    required none pgnudge
+    required password clear
+    required md5 md5_role
+    required scram-sha-256 scram
+    required scram-sha-256,md5 scram md5_role
+    required gss,sspi,oauth
+    required none,password pgnudge clear
+    required '!password' pgnudge md5_role scram
+    required '!none' clear md5_role scram
+    required '!md5,!none' clear scram
+    required '!gss,!sspi,!oauth' pgnudge clear md5_role scram
+}
+
+@test "require_auth and channel_binding both count, and peer is none" {
+    PGSSLMODE=require PGREQUIREAUTH=scram-sha-256 PGCHANNELBINDING=require listen -U scram
+    stop
+    PGSSLMODE=require PGREQUIREAUTH='!md5' PGCHANNELBINDING=require \
+        refused 'channel_binding is "require", but the server wants a password in clear' -U clear
+    PGHOST=$SERVER PGREQUIREAUTH=scram-sha-256 refused 'the server wants no proof at all' \
+        -U postgres
+    PGHOST=$SERVER PGREQUIREAUTH=none works disable -U postgres
+}
+
 @test "a wrong password ends with status 3" {
     PGPASSWORD=wrong refused 'password authentication failed' -U scram
     PGSSLMODE=require PGPASSWORD=wrong refused 'password authentication failed' -U scram

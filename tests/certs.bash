@@ -35,3 +35,30 @@ serve_cert() {
 encrypted() {
     sql "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_replication USING (pid)"
 }
+
+# The outcome of a login as psql, and as pgnudge, has it: "t", "f" (TLS or not) or "refused".
+by_psql() {
+    "$SERVER_BIN/psql" -XAtqw 2>/dev/null \
+        -c 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()' ||
+        echo refused
+}
+
+by_pgnudge() {
+    local status=0
+    pgnudge -v -n 1 --failsafe 1ms --no-reconnect >/dev/null 2>by_pgnudge || status=$?
+    case $status in
+        0) grep -q 'TLSv1' by_pgnudge && echo t || echo f ;;
+        3) echo refused ;;
+        *) echo "status $status" ;;
+    esac
+}
+
+# as_psql DESCRIPTION: by the PG* variables as they are.
+as_psql() {
+    local psql
+    psql=$(by_psql)
+    [[ $(by_pgnudge) == "$psql" ]] || {
+        echo "$1: psql: $psql, pgnudge: $(by_pgnudge)"
+        return 1
+    }
+}

@@ -327,16 +327,15 @@ lacks() {
 
 @test "what can't be ignored safely is refused by name" {
     local keyword
-    for keyword in sslcert sslkey sslpassword sslcrl sslcrldir require_auth requirepeer \
-        scram_server_key; do
+    for keyword in sslcert sslkey sslpassword sslcrl sslcrldir scram_server_key; do
         lacks "error: $keyword is not supported" "$keyword=x"
     done
     lacks 'sslnegotiation=direct is not supported' sslnegotiation=direct
     lacks 'sslcertmode=require is not supported' sslcertmode=require
     lacks 'gssencmode=require is not supported' gssencmode=require
     lacks 'min_protocol_version=3.2 is not supported' min_protocol_version=3.2
-    PGSSLCERT=x run --separate-stderr pgnudge
-    [[ $status == 2 && $stderr == *'sslcert is not supported'*'PGSSLCERT'* ]]
+    PGGSSENCMODE=require run --separate-stderr pgnudge
+    [[ $status == 2 && $stderr == *'gssencmode=require is not supported'*'PGGSSENCMODE'* ]]
 }
 
 @test "values that are wrong" {
@@ -345,17 +344,21 @@ lacks() {
         keepalives_idle=1s keepalives_count=99999999999 tcp_user_timeout=x sslmode=sometimes \
         sslmode= ssl_min_protocol_version=TLSv2 ssl_max_protocol_version=TLSv1.1 \
         'ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2' sslsni=yes \
-        channel_binding=maybe target_session_attrs=any,any target_session_attrs=Primary sslnegotiation=x load_balance_hosts=x \
-        hostaddr=localhost hostaddr=::x hostaddr=::1,x 'host=a,b port=1,x' host=a,b,c\ port=1,2 'sslrootcert=system sslmode=require' gssencmode=x; do
+        channel_binding=maybe target_session_attrs=any,any target_session_attrs=Primary \
+        sslnegotiation=x load_balance_hosts=x hostaddr=localhost hostaddr=::x hostaddr=::1,x \
+        'host=a,b port=1,x' 'host=a,b,c port=1,2' 'sslrootcert=system sslmode=require' gssencmode=x \
+        require_auth=x require_auth=md5,md5 'require_auth=md5,!none' 'require_auth=!md5,none' \
+        'require_auth=,' 'require_auth=md5,password=open'; do
         wrong "$string"
     done
+    lacks '"none" cannot be mixed with negative methods' 'require_auth=!md5,none'
 }
 
 @test "what needs nothing of pgnudge is taken" {
     listen "host='' hostaddr=127.0.0.1 port=' $PGPORT ' sslcert='' require_auth='' \
         sslnegotiation=postgres target_session_attrs=any load_balance_hosts=random gssencmode=prefer \
         client_encoding=LATIN1 replication=true krbsrvname=x sslcompression=1 keepalives=1 \
-        min_protocol_version=3.0 sslsni=1 channel_binding=prefer ssl_min_protocol_version=tlsv1.2"
+        min_protocol_version=3.0 requirepeer='' sslsni=1 channel_binding=prefer ssl_min_protocol_version=tlsv1.2"
     mark
     stop
 }
@@ -392,6 +395,7 @@ chosen() {
     chosen 'host=/variable port=3 dbname=variable user=variable' -h '' -p '' -U '' -d '' ''
     # Given as empty: libpq's default, whatever the variable says.
     chosen 'host=/string port=5432 dbname=me user=me' "host=/string port='' user=me dbname=''"
+    unset PGDATABASE # the test's own psql goes by it
 }
 
 @test "the service file: where it is, and what is wrong in it" {
@@ -579,7 +583,7 @@ tls() {
     done
     refused 'channel_binding is "require", but' 'sslmode=disable channel_binding=require'
     PGCHANNELBINDING=require refused 'wants no proof at all' 'user=pgnudge'
-    export PGPASSWORD=secret PGCHANNELBINDING=require
-    refused 'wants an MD5 password' 'user=md5_role'
-    refused 'wants a password in clear' 'user=clear'
+    export PGPASSWORD=secret
+    refused 'wants an MD5 password' 'user=md5_role channel_binding=require'
+    refused 'wants a password in clear' 'user=clear channel_binding=require'
 }

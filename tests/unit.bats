@@ -31,6 +31,7 @@ unit() {
 @test "connection strings" { unit connstring; }
 @test "connection parameters, from where they come" { unit connlayers; }
 @test "decoders" { unit decode; }
+@test "dialling" { unit dial; }
 @test "durations" { unit duration; }
 @test "encodings" { unit encoding; }
 @test "errors" { unit error; }
@@ -45,6 +46,7 @@ unit() {
 @test "nearest names" { unit nearest; }
 @test "when to ask" { unit pace; }
 @test "patterns" { unit pattern; }
+@test "required authentication" { unit requireauth; }
 @test "SCRAM" { unit scram; }
 @test "what is settled" { unit settling; }
 @test "target_session_attrs" { unit target; }

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* ppoll, F_SETPIPE_SZ */
+#define _GNU_SOURCE /* ppoll, F_SETPIPE_SZ, struct ucred */
 #include "base/os.h"
 
 #include <errno.h>
@@ -57,5 +57,23 @@ enum os_pipe os_pipe_one_page(int fd)
 #else
     (void)fd;
     return OS_PIPE_UNSUPPORTED;
+#endif
+}
+
+bool os_peer_user(int fd, uid_t *user)
+{
+#ifdef __linux__
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return false;
+    }
+    *user = peer.uid;
+    return true;
+#else
+    gid_t group;
+
+    return getpeereid(fd, user, &group) == 0;
 #endif
 }

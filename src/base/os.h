@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * poll(2) that takes a timeout in microseconds (CLOCK_NEVER: none) and puts
@@ -37,5 +38,8 @@ enum os_pipe { OS_PIPE_SET, OS_PIPE_BUSY, OS_PIPE_UNSUPPORTED };
  * taken everything. OS_PIPE_BUSY: more than that is unread, try again later.
  */
 enum os_pipe os_pipe_one_page(int fd);
+
+/* The user who made the other end of a connected Unix socket listen. False, with errno: unknown. */
+bool os_peer_user(int fd, uid_t *user);
 
 #endif

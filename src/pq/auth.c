@@ -68,14 +68,29 @@ static bool has_password(struct auth *auth, struct error *error)
     return false;
 }
 
-/* Whether the method, which isn't SCRAM with channel binding, is ruled out by channel_binding. */
-static bool must_bind(const struct auth *auth, const char *method, struct error *error)
+/* Whether require_auth leaves out what the server wants, which `what` describes. */
+static bool rules_out(const struct auth *auth, enum auth_method method, const char *what,
+                      struct error *error)
+{
+    const struct conninfo *info = auth->setup.info;
+
+    if ((info->auth_allowed & 1U << method) != 0) {
+        return false;
+    }
+    error_set(error, ERROR_PERMANENT, "require_auth is \"%s\", but the server wants %s",
+              conninfo_text(info, CONN_REQUIRE_AUTH), what);
+    error_hint(error, "The method is set in the server's pg_hba.conf.");
+    return true;
+}
+
+/* The same for channel_binding, which only SCRAM over TLS has. */
+static bool must_bind(const struct auth *auth, const char *what, struct error *error)
 {
     if (auth->setup.info->channel_binding != CHANNEL_BINDING_REQUIRE) {
         return false;
     }
     error_set(error, ERROR_PERMANENT, "channel_binding is \"require\", but the server wants %s",
-              method);
+              what);
     error_hint(error, "It takes TLS, and scram-sha-256 in the server's pg_hba.conf.");
     return true;
 }
@@ -92,7 +107,8 @@ static enum auth_step send_password(struct auth *auth, const char *password, str
 
 static enum auth_step answer_cleartext(struct auth *auth, struct buffer *out, struct error *error)
 {
-    if (must_bind(auth, "a password in clear", error)) {
+    if (rules_out(auth, AUTH_METHOD_PASSWORD, "a password in clear", error) ||
+        must_bind(auth, "a password in clear", error)) {
         return AUTH_REFUSED;
     }
     if (auth->setup.tls == NULL && !auth->setup.unix_socket) {
@@ -138,7 +154,8 @@ static enum auth_step answer_md5(struct auth *auth, struct slice body, struct bu
     if (!cursor_bytes(&body, 4, &salt)) {
         return refuse(error, "malformed MD5 authentication request");
     }
-    if (must_bind(auth, "an MD5 password", error) || !has_password(auth, error)) {
+    if (rules_out(auth, AUTH_METHOD_MD5, "an MD5 password", error) ||
+        must_bind(auth, "an MD5 password", error) || !has_password(auth, error)) {
         return AUTH_REFUSED;
     }
     if (md5_hex(slice_of(password_of(auth)), slice_of(conninfo_text(info, CONN_USER)), inner) &&
@@ -178,6 +195,9 @@ static enum auth_step answer_sasl(struct auth *auth, struct slice mechanisms, st
     struct buffer first = {0};
     size_t mark;
 
+    if (rules_out(auth, AUTH_METHOD_SCRAM, "SCRAM", error)) {
+        return AUTH_REFUSED;
+    }
     if (hash_len > 0 && plus) {
         mechanism = "SCRAM-SHA-256-PLUS";
         setup.gs2 = "p=tls-server-end-point,,";
@@ -232,6 +252,9 @@ static enum auth_step take_ok(const struct auth *auth, struct error *error)
 {
     if (auth->state == AUTH_SASL) {
         return refuse(error, "the server ended the SCRAM exchange without proving itself");
+    }
+    if (auth->state == AUTH_BEGUN && rules_out(auth, AUTH_METHOD_NONE, "no proof at all", error)) {
+        return AUTH_REFUSED;
     }
     if (!auth->bound && must_bind(auth, "no proof at all", error)) {
         return AUTH_REFUSED;

@@ -315,9 +315,8 @@ static bool check_choices(const struct conninfo *info, struct error *error)
 static bool check_lacking(const struct conninfo *info, struct error *error)
 {
     static const enum conn_param lacking[] = {
-        CONN_SSLCERT,     CONN_SSLKEY,           CONN_SSLPASSWORD,
-        CONN_SSLCRL,      CONN_SSLCRLDIR,        CONN_REQUIRE_AUTH,
-        CONN_REQUIREPEER, CONN_SCRAM_CLIENT_KEY, CONN_SCRAM_SERVER_KEY,
+        CONN_SSLCERT,   CONN_SSLKEY,           CONN_SSLPASSWORD,      CONN_SSLCRL,
+        CONN_SSLCRLDIR, CONN_SCRAM_CLIENT_KEY, CONN_SCRAM_SERVER_KEY,
     };
 
     for (size_t i = 0; i < COUNT_OF(lacking); i++) {
@@ -354,5 +353,6 @@ bool conninfo_finish(struct conninfo *info, struct error *error)
     return set_defaults(info, error) && check_lacking(info, error) && read_hosts(info, error) &&
            read_numbers(info, error) && read_sslmode(info, error) && read_tls_range(info, error) &&
            read_channel_binding(info, error) && read_sni(info, error) && read_target(info, error) &&
+           requireauth_read(conninfo_text(info, CONN_REQUIRE_AUTH), &info->auth_allowed, error) &&
            check_choices(info, error);
 }

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "pq/hosts.h"
 #include "pq/password.h"
+#include "pq/requireauth.h"
 #include "pq/target.h"
 
 /* Where the system's pg_service.conf is, unless PGSYSCONFDIR names another directory. */
@@ -106,6 +107,7 @@ struct conninfo {
     enum sslmode sslmode;
     enum tls_bound tls_min, tls_max;
     bool sni;
+    unsigned auth_allowed; /* 1 << enum auth_method, for each that require_auth allows */
     enum channel_binding channel_binding;
     int64_t connect_timeout_us;               /* for each address; CLOCK_NEVER: no limit */
     bool keepalives;                          /* the rest: 0 or less leaves the system's default */

@@ -1,9 +1,13 @@
 #include "pq/dial.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buffer.h"
+#include "base/os.h"
 #include "pq/message.h"
 
 #define SSL_REQUEST_CODE 80877103
@@ -13,6 +17,7 @@ enum dial_state { DIAL_CONNECTING, DIAL_ASKING, DIAL_HANDSHAKE, DIAL_DONE };
 struct dial {
     enum dial_state state;
     enum encryption encryption;
+    bool unix_socket;
     const struct conninfo *info;
     const struct host *host;
     struct transport *transport;
@@ -31,12 +36,40 @@ struct dial *dial_start(const struct address *address, const struct conninfo *in
     dial->info = info;
     dial->host = address->host;
     dial->encryption = encryption;
+    dial->unix_socket = address_is_unix(address);
     dial->transport = transport_open(address, info, error);
     if (dial->transport == NULL) {
         dial_free(dial);
         return NULL;
     }
     return dial;
+}
+
+/* requirepeer: the server at a Unix socket must run as this user. */
+static bool check_peer(const struct dial *dial, struct error *error)
+{
+    const char *wanted = conninfo_text(dial->info, CONN_REQUIREPEER);
+    const struct passwd *entry;
+    uid_t user;
+
+    if (!dial->unix_socket || wanted[0] == '\0') {
+        return true;
+    }
+    if (!os_peer_user(transport_fd(dial->transport), &user)) {
+        return error_set(error, ERROR_PERMANENT, "could not get the peer's credentials: %s",
+                         strerror(errno));
+    }
+    entry = getpwuid(user);
+    if (entry == NULL) {
+        return error_set(error, ERROR_PERMANENT,
+                         "requirepeer specifies \"%s\", but the server runs as user ID %ld, "
+                         "which has no name",
+                         wanted, (long)user);
+    }
+    return strcmp(entry->pw_name, wanted) == 0 ||
+           error_set(error, ERROR_PERMANENT,
+                     "requirepeer specifies \"%s\", but the server runs as user \"%s\"", wanted,
+                     entry->pw_name);
 }
 
 static enum io step_connecting(struct dial *dial, struct error *error)
@@ -46,6 +79,9 @@ static enum io step_connecting(struct dial *dial, struct error *error)
 
     if (io != IO_DONE) {
         return io;
+    }
+    if (!check_peer(dial, error)) {
+        return IO_ERROR;
     }
     if (dial->encryption == ENCRYPT_NO) {
         dial->state = DIAL_DONE;

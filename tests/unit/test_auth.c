@@ -115,6 +115,58 @@ static void first_requests(void)
     auth_free(NULL);
 }
 
+/* What require_auth leaves out gets no answer, and an Ok that comes at once is a method too. */
+static void required_methods(void)
+{
+    static const struct slice requests[] = {LITERAL("\0\0\0\0"), LITERAL("\0\0\0\3"),
+                                            LITERAL("\0\0\0\5salt"),
+                                            LITERAL("\0\0\0\12SCRAM-SHA-256\0")};
+    static const struct {
+        const char *list;
+        bool fine[COUNT_OF(requests)]; /* none, password, md5, scram-sha-256 */
+    } cases[] = {
+        {"", {true, true, true, true}},
+        {"none", {true, false, false, false}},
+        {"password", {false, true, false, false}},
+        {"md5", {false, false, true, false}},
+        {"scram-sha-256", {false, false, false, true}},
+        {"gss,sspi,oauth", {false, false, false, false}},
+        {"scram-sha-256,md5", {false, false, true, true}},
+        {"scram-sha-256,none", {true, false, false, true}},
+        {"!none", {false, true, true, true}},
+        {"!password,!md5", {true, false, false, true}},
+        {"!gss", {true, true, true, true}},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        for (size_t j = 0; j < COUNT_OF(requests); j++) {
+            struct fixture fixture;
+            enum auth_step fine = j == 0 ? AUTH_PASSED : AUTH_GOES_ON;
+
+            CASE("%s, request %zu", cases[i].list, j);
+            REQUIRE(set_up(&fixture, "secret", NULL, true));
+            CHECK(requireauth_read(cases[i].list, &fixture.info.auth_allowed, &fixture.error));
+            CHECK_INT(take(&fixture, requests[j]), cases[i].fine[j] ? fine : AUTH_REFUSED);
+            CHECK(cases[i].fine[j] || fixture.out.len == 0);
+            CHECK(cases[i].fine[j] ||
+                  strstr(fixture.error.message, ", but the server wants ") != NULL);
+            tear_down(&fixture);
+        }
+    }
+}
+
+/* With "none" among the methods, an exchange that was begun must still end. */
+static void forged_ok(void)
+{
+    struct fixture fixture;
+
+    REQUIRE(set_up(&fixture, "secret", NULL, false));
+    CHECK(requireauth_read("scram-sha-256,none", &fixture.info.auth_allowed, &fixture.error));
+    CHECK_INT(take(&fixture, SASL), AUTH_GOES_ON);
+    CHECK_INT(take(&fixture, OK), AUTH_REFUSED);
+    tear_down(&fixture);
+}
+
 /* A second question would let a man in the middle fish for weaker answers. */
 static void one_question_only(void)
 {
@@ -391,6 +443,8 @@ static void binds_to_the_certificate(void)
 
 static const struct check_test tests[] = {
     {"the server's first request gets its answer or is refused", first_requests},
+    {"require_auth: what it leaves out is refused, unanswered", required_methods},
+    {"require_auth: none is no excuse for half an exchange", forged_ok},
     {"a second question is refused", one_question_only},
     {"after a password an Ok counts, and a challenge does not", password_then_ok},
     {"SCRAM to its end, then Ok", scram_to_its_end},
