@@ -9,16 +9,62 @@ new_ca() {
         -subj "/CN=$1" -keyout "$SERVER/certs/$1.key" -out "$SERVER/certs/$1.crt" 2>/dev/null
 }
 
-# new_cert NAME CA SUBJECT-ALT-NAME [REQ-OPTION]...
+# What makes quicker keys, as a REQ-OPTION.
+ec=(-newkey ec -pkeyopt ec_paramgen_curve:P-256)
+
+# new_intermediate NAME CA
+new_intermediate() {
+    local certs=$SERVER/certs
+    openssl req -x509 -CA "$certs/$2.crt" -CAkey "$certs/$2.key" "${ec[@]}" -nodes -days 1 \
+        -subj "/CN=$1" -keyout "$certs/$1.key" -out "$certs/$1.crt" 2>/dev/null
+}
+
+# new_cert NAME CA SUBJECT-ALT-NAME [REQ-OPTION]...: with the name for a common name too, unless
+# "cn=NAME new_cert"; "": none.
 new_cert() {
     local certs=$SERVER/certs
-    local key=(-newkey rsa:2048)
+    local key=(-newkey rsa:2048) names=()
     (($# == 3)) || key=("${@:4}")
+    [[ -z $3 ]] || names=(-addext "subjectAltName=$3")
     openssl req -x509 -CA "$certs/$2.crt" -CAkey "$certs/$2.key" "${key[@]}" -nodes -days 1 \
-        -subj "/CN=${3#*:}" -addext "subjectAltName=$3" -addext basicConstraints=critical,CA:FALSE \
+        -subj "/CN=${cn-${3#*:}}" "${names[@]}" -addext basicConstraints=critical,CA:FALSE \
         -keyout "$certs/$1.key" -out "$certs/$1.crt" 2>/dev/null
-    chmod 600 "$certs/$1.key"
-    if ((EUID == 0)); then chown "$SERVER_USER" "$certs/$1.key"; fi
+    own_key "$1"
+}
+
+# new_expired NAME CA SUBJECT-ALT-NAME: it was good until yesterday.
+new_expired() {
+    local certs=$SERVER/certs
+    openssl req "${ec[@]}" -nodes -subj "/CN=${3#*:}" -addext "subjectAltName=$3" \
+        -keyout "$certs/$1.key" -out "$certs/$1.csr" 2>/dev/null
+    openssl x509 -req -in "$certs/$1.csr" -copy_extensions copy -CA "$certs/$2.crt" \
+        -CAkey "$certs/$2.key" -days -1 -out "$certs/$1.crt" 2>/dev/null
+    own_key "$1"
+}
+
+# with_chain NAME CA...: NAME-chain, with the CAs' certificates behind its own.
+with_chain() {
+    local certs=$SERVER/certs file
+    cp -p "$certs/$1.key" "$certs/$1-chain.key"
+    for file; do cat "$certs/$file.crt"; done >"$certs/$1-chain.crt"
+}
+
+# new_crl NAME CA [CERT]...: $SERVER/certs/NAME.crl, which revokes these.
+new_crl() {
+    local certs=$SERVER/certs cert
+    local sign=(openssl ca -config "$certs/$1.ca" -cert "$certs/$2.crt" -keyfile "$certs/$2.key")
+    printf '%s\n' '[ca]' 'default_ca=x' '[x]' "database=$certs/$1.index" 'default_md=sha256' \
+        'default_crl_days=1' >"$certs/$1.ca"
+    : >"$certs/$1.index"
+    for cert in "${@:3}"; do
+        "${sign[@]}" -revoke "$certs/$cert.crt" 2>/dev/null
+    done
+    "${sign[@]}" -gencrl -out "$certs/$1.crl" 2>/dev/null
+}
+
+own_key() {
+    chmod 600 "$SERVER/certs/$1.key"
+    if ((EUID == 0)); then chown "$SERVER_USER" "$SERVER/certs/$1.key"; fi
 }
 
 # serve_cert NAME: what the server shows from now on.

@@ -277,7 +277,7 @@ wrong() {
     local string
     for string in 'password=op en' "password='open" "password='open sesame" 'password=op nonsense=1' \
         "user='me password=open" 'sslpassword=op en host=a' 'password=open nonsense' \
-        'password=open port=x' 'password=open sslcert=/open' 'host=a,PASSWORD =open' \
+        'password=open port=x' 'password=open sslkey=open:/sesame' 'host=a,PASSWORD =open' \
         'password=open host=a,b port=1,2,3' 'password = open = sesame' 'sslmode=prefer password=open sesame=1' \
         'postgresql://me:op%en@host' 'postgresql://me:open%@host' 'postgresql://me:op%00en@host' \
         'postgresql://me:op en@host' 'postgresql://me:open@[::1' 'postgresql://me:open@h?nonsense=1' \
@@ -327,11 +327,10 @@ lacks() {
 
 @test "what can't be ignored safely is refused by name" {
     local keyword
-    for keyword in sslcert sslkey sslpassword sslcrl sslcrldir scram_server_key; do
+    for keyword in scram_client_key scram_server_key; do
         lacks "error: $keyword is not supported" "$keyword=x"
     done
-    lacks 'sslnegotiation=direct is not supported' sslnegotiation=direct
-    lacks 'sslcertmode=require is not supported' sslcertmode=require
+    lacks 'a key of an OpenSSL engine, which is not supported' sslkey=pkcs11:token
     lacks 'gssencmode=require is not supported' gssencmode=require
     lacks 'min_protocol_version=3.2 is not supported' min_protocol_version=3.2
     PGGSSENCMODE=require run --separate-stderr pgnudge
@@ -347,10 +346,12 @@ lacks() {
         channel_binding=maybe target_session_attrs=any,any target_session_attrs=Primary \
         sslnegotiation=x load_balance_hosts=x hostaddr=localhost hostaddr=::x hostaddr=::1,x \
         'host=a,b port=1,x' 'host=a,b,c port=1,2' 'sslrootcert=system sslmode=require' gssencmode=x \
+        sslcertmode=x sslnegotiation=direct 'sslnegotiation=direct sslmode=prefer' \
         require_auth=x require_auth=md5,md5 'require_auth=md5,!none' 'require_auth=!md5,none' \
         'require_auth=,' 'require_auth=md5,password=open'; do
         wrong "$string"
     done
+    lacks 'weak sslmode "allow" may not be used' 'sslnegotiation=direct sslmode=allow'
     lacks '"none" cannot be mixed with negative methods' 'require_auth=!md5,none'
 }
 
@@ -358,7 +359,8 @@ lacks() {
     listen "host='' hostaddr=127.0.0.1 port=' $PGPORT ' sslcert='' require_auth='' \
         sslnegotiation=postgres target_session_attrs=any load_balance_hosts=random gssencmode=prefer \
         client_encoding=LATIN1 replication=true krbsrvname=x sslcompression=1 keepalives=1 \
-        min_protocol_version=3.0 requirepeer='' sslsni=1 channel_binding=prefer ssl_min_protocol_version=tlsv1.2"
+        min_protocol_version=3.0 sslcertmode=allow sslkey='' sslcrl='' requirepeer='' \
+        sslsni=1 channel_binding=prefer ssl_min_protocol_version=tlsv1.2"
     mark
     stop
 }

@@ -52,6 +52,7 @@ unit() {
 @test "target_session_attrs" { unit target; }
 @test "TCP options, TLS to a server" { unit transport; }
 @test "text" { unit text; }
+@test "whose certificate" { unit tlsverify; }
 @test "what stands above what" { unit tree; }
 @test "messages of the stream" { unit walmessage; }
 @test "vigil" { unit vigil; }

@@ -248,12 +248,31 @@ static enum auth_step answer_sasl_continue(struct auth *auth, struct slice body,
     return ok ? AUTH_GOES_ON : AUTH_REFUSED;
 }
 
+/* sslcertmode=require: the server must have asked for our certificate, and so have got it. */
+static bool has_shown_cert(const struct auth *auth, struct error *error)
+{
+    const struct tls *tls = auth->setup.tls;
+
+    if (auth->setup.info->sslcertmode != SSLCERTMODE_REQUIRE ||
+        (tls != NULL && tls_client_cert_sent(tls))) {
+        return true;
+    }
+    error_set(error, ERROR_PERMANENT, "sslcertmode is \"require\", but the server did not %s",
+              tls != NULL && tls_client_cert_wanted(tls) ? "get a client certificate"
+                                                         : "ask for a client certificate");
+    error_hint(error, "It takes TLS, and ssl_ca_file on the server.");
+    return false;
+}
+
 static enum auth_step take_ok(const struct auth *auth, struct error *error)
 {
     if (auth->state == AUTH_SASL) {
         return refuse(error, "the server ended the SCRAM exchange without proving itself");
     }
     if (auth->state == AUTH_BEGUN && rules_out(auth, AUTH_METHOD_NONE, "no proof at all", error)) {
+        return AUTH_REFUSED;
+    }
+    if (!has_shown_cert(auth, error)) {
         return AUTH_REFUSED;
     }
     if (!auth->bound && must_bind(auth, "no proof at all", error)) {

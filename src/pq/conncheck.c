@@ -28,6 +28,12 @@ static const char *const channel_bindings[] = {
     [CHANNEL_BINDING_REQUIRE] = "require",
 };
 
+static const char *const sslcertmodes[] = {
+    [SSLCERTMODE_DISABLE] = "disable",
+    [SSLCERTMODE_ALLOW] = "allow",
+    [SSLCERTMODE_REQUIRE] = "require",
+};
+
 static const char *const tls_bounds[] = {
     [TLS_UNBOUND] = "",    [TLS_1_0] = "TLSv1",   [TLS_1_1] = "TLSv1.1",
     [TLS_1_2] = "TLSv1.2", [TLS_1_3] = "TLSv1.3",
@@ -261,6 +267,43 @@ static bool read_sni(struct conninfo *info, struct error *error)
     return true;
 }
 
+static bool read_sslnegotiation(struct conninfo *info, struct error *error)
+{
+    const char *text = conninfo_text(info, CONN_SSLNEGOTIATION);
+
+    info->direct_tls = strcmp(text, "direct") == 0;
+    if (text[0] != '\0' && !info->direct_tls && strcmp(text, "postgres") != 0) {
+        return invalid(info, CONN_SSLNEGOTIATION, "postgres or direct", error);
+    }
+    if (info->direct_tls && info->sslmode < SSLMODE_REQUIRE) {
+        error_set(error, ERROR_PERMANENT,
+                  "weak sslmode \"%s\" may not be used with "
+                  "sslnegotiation=direct",
+                  sslmodes[info->sslmode]);
+        error_hint(error, "Use require, verify-ca or verify-full.");
+        return false;
+    }
+    return true;
+}
+
+static bool read_client_cert(struct conninfo *info, struct error *error)
+{
+    const char *key = conninfo_text(info, CONN_SSLKEY);
+    int mode = find_name(info, CONN_SSLCERTMODE, sslcertmodes, COUNT_OF(sslcertmodes));
+
+    if (key[strcspn(key, ":/")] == ':') {
+        error_set(error, ERROR_PERMANENT,
+                  "sslkey names a key of an OpenSSL engine, which is not supported");
+        error_hint(error, "Name a file; one with a colon in its name by its absolute path.");
+        return false;
+    }
+    if (mode >= 0) {
+        info->sslcertmode = (enum sslcertmode)mode;
+    }
+    return mode >= 0 || conninfo_text(info, CONN_SSLCERTMODE)[0] == '\0' ||
+           invalid(info, CONN_SSLCERTMODE, "disable, allow or require", error);
+}
+
 /* --- what isn't there --- */
 
 static bool is_listed(const char *word, const char *list)
@@ -286,8 +329,6 @@ static bool check_choices(const struct conninfo *info, struct error *error)
         const char *fine;
         const char *lacking;
     } choices[] = {
-        {CONN_SSLNEGOTIATION, "postgres", "direct"},
-        {CONN_SSLCERTMODE, "disable,allow", "require"},
         {CONN_LOAD_BALANCE_HOSTS, "disable,random", ""},
         {CONN_GSSENCMODE, "disable,prefer", "require"},
         {CONN_MIN_PROTOCOL_VERSION, "3.0", "3.2,latest"},
@@ -314,10 +355,7 @@ static bool check_choices(const struct conninfo *info, struct error *error)
 /* Parameters that pgnudge lacks and that whoever gave them relies on. */
 static bool check_lacking(const struct conninfo *info, struct error *error)
 {
-    static const enum conn_param lacking[] = {
-        CONN_SSLCERT,   CONN_SSLKEY,           CONN_SSLPASSWORD,      CONN_SSLCRL,
-        CONN_SSLCRLDIR, CONN_SCRAM_CLIENT_KEY, CONN_SCRAM_SERVER_KEY,
-    };
+    static const enum conn_param lacking[] = {CONN_SCRAM_CLIENT_KEY, CONN_SCRAM_SERVER_KEY};
 
     for (size_t i = 0; i < COUNT_OF(lacking); i++) {
         if (conninfo_text(info, lacking[i])[0] != '\0') {
@@ -352,6 +390,7 @@ bool conninfo_finish(struct conninfo *info, struct error *error)
 {
     return set_defaults(info, error) && check_lacking(info, error) && read_hosts(info, error) &&
            read_numbers(info, error) && read_sslmode(info, error) && read_tls_range(info, error) &&
+           read_sslnegotiation(info, error) && read_client_cert(info, error) &&
            read_channel_binding(info, error) && read_sni(info, error) && read_target(info, error) &&
            requireauth_read(conninfo_text(info, CONN_REQUIRE_AUTH), &info->auth_allowed, error) &&
            check_choices(info, error);

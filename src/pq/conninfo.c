@@ -92,6 +92,7 @@ void conninfo_init(struct conninfo *info)
     *info = (struct conninfo){.sslmode = SSLMODE_PREFER,
                               .tls_min = TLS_1_2,
                               .sni = true,
+                              .sslcertmode = SSLCERTMODE_ALLOW,
                               .auth_allowed = AUTH_ANY_METHOD,
                               .channel_binding = CHANNEL_BINDING_PREFER,
                               .keepalives = true,

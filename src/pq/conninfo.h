@@ -32,6 +32,9 @@ enum sslmode {
     SSLMODE_VERIFY_FULL
 };
 
+/* Whether to show a client certificate; REQUIRE: and the server must have asked for it. */
+enum sslcertmode { SSLCERTMODE_DISABLE, SSLCERTMODE_ALLOW, SSLCERTMODE_REQUIRE };
+
 enum channel_binding { CHANNEL_BINDING_DISABLE, CHANNEL_BINDING_PREFER, CHANNEL_BINDING_REQUIRE };
 
 enum tls_bound { TLS_UNBOUND, TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3 };
@@ -60,7 +63,7 @@ enum conn_param {
     CONN_SSLMODE,
     CONN_SSLNEGOTIATION,
     CONN_SSLROOTCERT, /* a file, or "system" */
-    CONN_SSLCERT,
+    CONN_SSLCERT,     /* this and the next, "": in the home directory, where libpq looks */
     CONN_SSLKEY,
     CONN_SSLPASSWORD,
     CONN_SSLCERTMODE,
@@ -107,6 +110,8 @@ struct conninfo {
     enum sslmode sslmode;
     enum tls_bound tls_min, tls_max;
     bool sni;
+    bool direct_tls; /* the handshake comes first, without an SSLRequest */
+    enum sslcertmode sslcertmode;
     unsigned auth_allowed; /* 1 << enum auth_method, for each that require_auth allows */
     enum channel_binding channel_binding;
     int64_t connect_timeout_us;               /* for each address; CLOCK_NEVER: no limit */

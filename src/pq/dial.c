@@ -72,6 +72,13 @@ static bool check_peer(const struct dial *dial, struct error *error)
                      entry->pw_name);
 }
 
+static enum io start_handshake(struct dial *dial, struct error *error)
+{
+    dial->state = DIAL_HANDSHAKE;
+    return transport_start_tls(dial->transport, dial->info, dial->host->name, error) ? IO_DONE
+                                                                                     : IO_ERROR;
+}
+
 static enum io step_connecting(struct dial *dial, struct error *error)
 {
     enum io io = transport_connect(dial->transport, error);
@@ -86,6 +93,9 @@ static enum io step_connecting(struct dial *dial, struct error *error)
     if (dial->encryption == ENCRYPT_NO) {
         dial->state = DIAL_DONE;
         return IO_DONE;
+    }
+    if (dial->info->direct_tls) {
+        return start_handshake(dial, error);
     }
     mark = message_begin(&dial->request, 0);
     buffer_be32(&dial->request, SSL_REQUEST_CODE);
@@ -108,9 +118,7 @@ static enum io take_answer(struct dial *dial, const char *answer, size_t len, st
         return IO_ERROR;
     }
     if (answer[0] == 'S') {
-        dial->state = DIAL_HANDSHAKE;
-        return transport_start_tls(dial->transport, dial->info, dial->host->name, error) ? IO_DONE
-                                                                                         : IO_ERROR;
+        return start_handshake(dial, error);
     }
     if (dial->encryption == ENCRYPT_IF_OFFERED) {
         dial->state = DIAL_DONE;

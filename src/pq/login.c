@@ -290,6 +290,16 @@ static bool settled(struct login *login, struct error *error)
     return check(login, error);
 }
 
+/* Whether the server has asked for the certificate that sslcert names, which isn't there. */
+static bool lacks_cert(const struct login *login)
+{
+    const struct tls *tls = conn_tls(login->conn);
+
+    return tls != NULL && tls_client_cert_wanted(tls) && !tls_client_cert_sent(tls) &&
+           conninfo_text(login->info, CONN_SSLCERT)[0] != '\0' &&
+           login->info->sslcertmode != SSLCERTMODE_DISABLE;
+}
+
 static void read_error(const struct login *login, struct slice body, struct error *error)
 {
     server_error_read(body, error);
@@ -297,6 +307,10 @@ static void read_error(const struct login *login, struct slice body, struct erro
         error->detail[0] == '\0') {
         error_detail(error, "The password came from file \"%s\".",
                      conninfo_text(login->info, CONN_PASSFILE));
+    }
+    if (strcmp(error->sqlstate, "28000") == 0 && error->detail[0] == '\0' && lacks_cert(login)) {
+        error_detail(error, "No client certificate was sent: file \"%s\" does not exist.",
+                     conninfo_text(login->info, CONN_SSLCERT));
     }
 }
 

@@ -1,14 +1,19 @@
 #include "pq/tls.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "pq/tlserror.h"
+#include "pq/tlsfiles.h"
+#include "pq/tlsverify.h"
+
+#define ALPN "postgresql" /* as registered with IANA */
+#define DIRECT_HINT                                                                                \
+    "sslnegotiation=direct takes PostgreSQL 17 or newer, or a proxy that knows ALPN \"" ALPN "\"."
 
 #define READ_AHEAD_BYTES ((size_t)32 * 1024) /* of records, read from the socket at once */
 
@@ -16,7 +21,10 @@ struct tls {
     SSL_CTX *ctx;
     SSL *ssl;
     const struct conninfo *info;
-    const char *host;
+    const char *host;             /* as the user calls it; "" for none */
+    struct tls_flaw flaw;         /* why the server's chain isn't trusted */
+    char cert[TLSFILES_PATH_MAX]; /* the client's certificate, or "" */
+    bool cert_wanted;             /* the server has asked for one */
     short read_events;
     short write_events;
     bool pending;   /* the last read may have left something */
@@ -24,18 +32,6 @@ struct tls {
     struct error unsaid_error;
     bool usable; /* no fatal error so far: close_notify may be sent */
 };
-
-/* OpenSSL's oldest queued reason; it empties the queue. */
-static const char *reason(void)
-{
-    unsigned long code = ERR_get_error();
-    const char *text = code == 0                ? NULL
-                       : ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
-                                                : ERR_reason_error_string(code);
-
-    ERR_clear_error();
-    return text != NULL ? text : "no reason given";
-}
 
 /* libpq's protocol versions, to OpenSSL's. */
 static int openssl_version(enum tls_bound bound)
@@ -48,65 +44,49 @@ static int openssl_version(enum tls_bound bound)
     return version[bound];
 }
 
-/* Loads what certificates are verified against; true with none where the mode allows that. */
-static bool load_roots(struct tls *tls, struct error *error)
+/* Called when the server asks for a certificate; OpenSSL goes on with what there is. */
+static int note_cert_wanted(SSL *ssl, void *context)
 {
-    const char *path = conninfo_text(tls->info, CONN_SSLROOTCERT);
-    bool must_verify = tls->info->sslmode >= SSLMODE_VERIFY_CA;
+    struct tls *tls = context;
 
-    if (strcmp(path, "system") == 0) {
-        if (SSL_CTX_set_default_verify_paths(tls->ctx) != 1) {
-            return error_set(error, ERROR_PERMANENT,
-                             "could not load the system's root certificates: %s", reason());
-        }
-        SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, NULL);
-        return true;
-    }
-    if (access(path, F_OK) != 0 && errno != EACCES) {
-        if (!must_verify) {
-            return true; /* as libpq: no roots, no verification */
-        }
-        error_set(error, ERROR_PERMANENT, "root certificate file \"%s\" does not exist", path);
-        error_hint(error, "Put the certificate of the server's CA there, name it with "
-                          "PGSSLROOTCERT, or change sslmode to turn verification off.");
-        return false;
-    }
-    if (SSL_CTX_load_verify_locations(tls->ctx, path, NULL) != 1) {
-        return error_set(error, ERROR_PERMANENT, "could not read root certificate file \"%s\": %s",
-                         path, reason());
-    }
-    SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, NULL);
-    return true;
+    (void)ssl;
+    tls->cert_wanted = true;
+    return 1;
 }
 
-static bool is_ip_address(const char *host)
-{
-    unsigned char address[sizeof(struct in6_addr)];
-
-    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
-}
-
-static bool configure(struct tls *tls, int fd, struct error *error)
+static bool configure_context(struct tls *tls, bool *verify, struct error *error)
 {
     tls->ctx = SSL_CTX_new(TLS_client_method());
     if (tls->ctx == NULL ||
         SSL_CTX_set_min_proto_version(tls->ctx, openssl_version(tls->info->tls_min)) != 1 ||
         SSL_CTX_set_max_proto_version(tls->ctx, openssl_version(tls->info->tls_max)) != 1) {
-        return error_set(error, ERROR_FATAL, "could not set up TLS: %s", reason());
+        return error_set(error, ERROR_FATAL, "could not set up TLS: %s", tlserror_reason());
     }
     SSL_CTX_set_options(tls->ctx, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(tls->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    if (!load_roots(tls, error)) {
+    SSL_CTX_set_cert_cb(tls->ctx, note_cert_wanted, tls);
+    return tlsfiles_load_roots(tls->ctx, tls->info, verify, error) &&
+           tlsfiles_load_client(tls->ctx, tls->info, tls->cert, error);
+}
+
+static bool configure(struct tls *tls, int fd, struct error *error)
+{
+    bool names_host = tls->info->sni && tls->host[0] != '\0' && !tlsverify_is_address(tls->host);
+    bool verify;
+
+    if (!configure_context(tls, &verify, error)) {
         return false;
     }
     tls->ssl = SSL_new(tls->ctx);
-    if (tls->ssl == NULL || SSL_set_fd(tls->ssl, fd) != 1) {
-        return error_set(error, ERROR_FATAL, "could not set up TLS: %s", reason());
+    if (tls->ssl == NULL || SSL_set_fd(tls->ssl, fd) != 1 ||
+        /* SNI names hosts only (RFC 6066, 3). */
+        (names_host && SSL_set_tlsext_host_name(tls->ssl, tls->host) != 1) ||
+        /* A length byte in front of the name (RFC 7301, 3.1); 0 is success. */
+        SSL_set_alpn_protos(tls->ssl, (const unsigned char *)"\12" ALPN, 1 + strlen(ALPN)) != 0) {
+        return error_set(error, ERROR_FATAL, "could not set up TLS: %s", tlserror_reason());
     }
-    /* SNI names hosts only (RFC 6066, 3). */
-    if (tls->info->sni && tls->host[0] != '\0' && !is_ip_address(tls->host) &&
-        SSL_set_tlsext_host_name(tls->ssl, tls->host) != 1) {
-        return error_set(error, ERROR_FATAL, "could not set up TLS: %s", reason());
+    if (verify) {
+        tlsverify_chain(tls->ssl, &tls->flaw);
     }
     return true;
 }
@@ -160,48 +140,61 @@ static enum io result(struct tls *tls, int status, short *events, struct error *
             ERR_clear_error();
             return IO_EOF;
         }
-        error_set(error, ERROR_TRANSIENT, "TLS error: %s", reason());
+        tlserror_explain(tls_client_cert_sent(tls) ? tls->cert : "", error);
         return IO_ERROR;
     }
 }
 
-static bool host_matches(const struct tls *tls, X509 *cert)
-{
-    return (is_ip_address(tls->host) && X509_check_ip_asc(cert, tls->host, 0) == 1) ||
-           X509_check_host(cert, tls->host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
-}
-
 /* verify-full: the certificate must name the host that the user asked for. */
-static enum io verify_host(struct tls *tls, struct error *error)
+static bool verify_host(const struct tls *tls, struct error *error)
 {
     X509 *cert = SSL_get0_peer_certificate(tls->ssl);
-    char name[256] = "?";
 
     if (tls->info->sslmode != SSLMODE_VERIFY_FULL) {
-        return IO_DONE;
+        return true;
     }
     if (tls->host[0] == '\0') {
         error_set(error, ERROR_PERMANENT, "sslmode verify-full needs a host name to verify");
         error_hint(error, "Give host besides hostaddr.");
-        return IO_ERROR;
+        return false;
     }
-    if (cert != NULL && host_matches(tls, cert)) {
-        return IO_DONE;
+    if (cert == NULL) {
+        return error_set(error, ERROR_PERMANENT, "the server has shown no certificate");
     }
-    if (cert != NULL) {
-        X509_NAME_oneline(X509_get_subject_name(cert), name, (int)sizeof(name));
+    return tlsverify_host(cert, tls->host, error);
+}
+
+/* Without an SSLRequest nothing else says that the other end speaks PostgreSQL's protocol. */
+static bool verify_protocol(const struct tls *tls, struct error *error)
+{
+    const unsigned char *protocol;
+    unsigned len;
+
+    SSL_get0_alpn_selected(tls->ssl, &protocol, &len);
+    if (!tls->info->direct_tls || (len == strlen(ALPN) && memcmp(protocol, ALPN, len) == 0)) {
+        return true;
     }
-    error_set(error, ERROR_PERMANENT, "server certificate does not match host name \"%s\"",
-              tls->host);
-    error_detail(error, "The certificate's subject is \"%s\".", name);
-    error_hint(error, "Connect by a name that the certificate carries.");
-    return IO_ERROR;
+    error_set(error, ERROR_PERMANENT,
+              "the direct TLS connection was established without the ALPN protocol \"%s\"", ALPN);
+    error_hint(error, DIRECT_HINT);
+    return false;
+}
+
+static void explain_handshake(const struct tls *tls, enum io io, struct error *error)
+{
+    if (tls->flaw.verdict != X509_V_OK) {
+        tlsverify_explain(&tls->flaw, tls->info, error);
+    } else if (io == IO_EOF) {
+        error_set(error, ERROR_TRANSIENT, "the server closed the connection in the TLS handshake");
+    }
+    if (tls->info->direct_tls && error->hint[0] == '\0') {
+        error_hint(error, DIRECT_HINT);
+    }
 }
 
 enum io tls_handshake(struct tls *tls, struct error *error)
 {
     enum io io;
-    long verdict;
     int status;
 
     ERR_clear_error();
@@ -210,19 +203,12 @@ enum io tls_handshake(struct tls *tls, struct error *error)
     if (status == 1) {
         tls->read_events = POLLIN;
         tls->write_events = POLLOUT;
-        return verify_host(tls, error);
+        return verify_protocol(tls, error) && verify_host(tls, error) ? IO_DONE : IO_ERROR;
     }
     io = result(tls, status, &tls->read_events, error);
     tls->write_events = tls->read_events;
-    verdict = SSL_get_verify_result(tls->ssl);
-    if (io == IO_ERROR && verdict != X509_V_OK &&
-        SSL_CTX_get_verify_mode(tls->ctx) == SSL_VERIFY_PEER) {
-        error_set(error, ERROR_PERMANENT, "server certificate is not trusted: %s",
-                  X509_verify_cert_error_string(verdict));
-        error_hint(error, "The CA certificates are read from \"%s\".",
-                   conninfo_text(tls->info, CONN_SSLROOTCERT));
-    } else if (io == IO_EOF) {
-        error_set(error, ERROR_TRANSIENT, "the server closed the connection in the TLS handshake");
+    if (io != IO_AGAIN) {
+        explain_handshake(tls, io, error);
         io = IO_ERROR;
     }
     return io;
@@ -313,6 +299,16 @@ size_t tls_server_end_point(const struct tls *tls, unsigned char hash[TLS_BINDIN
         return 0;
     }
     return len;
+}
+
+bool tls_client_cert_wanted(const struct tls *tls)
+{
+    return tls->cert_wanted;
+}
+
+bool tls_client_cert_sent(const struct tls *tls)
+{
+    return tls->cert_wanted && tls->cert[0] != '\0';
 }
 
 const char *tls_version(const struct tls *tls)

@@ -19,8 +19,9 @@ struct tls;
 /*
  * A TLS client on `fd`, which stays the caller's, to the server that the user
  * calls `host` ("": by its address alone). The certificate is verified as libpq
- * does under the sslmode of `info`; both must outlive it. NULL: `error` says
- * why (a root certificate that can't be read, …).
+ * does under the sslmode of `info`, and its own is shown where the server asks
+ * for one; both must outlive it. NULL: `error` says why (a root certificate that
+ * can't be read, a key that others can read, …).
  */
 struct tls *tls_new(int fd, const struct conninfo *info, const char *host, struct error *error);
 
@@ -46,6 +47,10 @@ void tls_read_ahead(struct tls *tls);
  * length in bytes, or 0 where the certificate's signature names no hash.
  */
 size_t tls_server_end_point(const struct tls *tls, unsigned char hash[TLS_BINDING_MAX]);
+
+/* After the handshake: whether the server has asked for a client certificate, and has got one. */
+bool tls_client_cert_wanted(const struct tls *tls);
+bool tls_client_cert_sent(const struct tls *tls);
 
 /* "TLSv1.3" and the like, for people. */
 const char *tls_version(const struct tls *tls);

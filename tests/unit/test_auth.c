@@ -424,6 +424,30 @@ static void over_tls(void)
     link_down(&link);
 }
 
+/* sslcertmode=require: no Ok counts unless the server has seen a certificate of ours. */
+static void without_a_client_certificate(void)
+{
+    struct error error = {0};
+    struct fixture fixture;
+    struct link link;
+
+    REQUIRE(set_up(&fixture, "", NULL, false));
+    fixture.info.sslcertmode = SSLCERTMODE_REQUIRE;
+    CHECK_INT(take(&fixture, OK), AUTH_REFUSED);
+    tear_down(&fixture);
+    if (CHECK(link_up(&link, &error))) {
+        CHECK(!tls_client_cert_wanted(link.tls));
+        REQUIRE(set_up(&fixture, "", link.tls, false));
+        fixture.info.sslcertmode = SSLCERTMODE_REQUIRE;
+        CHECK_INT(take(&fixture, OK), AUTH_REFUSED);
+        CHECK_TEXT(fixture.error.message,
+                   "sslcertmode is \"require\", but the server did not ask for a client "
+                   "certificate");
+        tear_down(&fixture);
+    }
+    link_down(&link);
+}
+
 /* What is bound to is the certificate that the server showed. */
 static void binds_to_the_certificate(void)
 {
@@ -445,6 +469,7 @@ static const struct check_test tests[] = {
     {"the server's first request gets its answer or is refused", first_requests},
     {"require_auth: what it leaves out is refused, unanswered", required_methods},
     {"require_auth: none is no excuse for half an exchange", forged_ok},
+    {"sslcertmode=require without a client certificate", without_a_client_certificate},
     {"a second question is refused", one_question_only},
     {"after a password an Ok counts, and a challenge does not", password_then_ok},
     {"SCRAM to its end, then Ok", scram_to_its_end},

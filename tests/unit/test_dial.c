@@ -139,7 +139,31 @@ static void in_clear(void)
     tear_down(&fixture);
 }
 
-/* requirepeer, at a Unix socket in the abstract namespace or a file of the test's own. */
+/* The client's hello (RFC 8446, 5.1: a handshake record, version 3.1) comes first. */
+static void direct(void)
+{
+    struct fixture fixture;
+    char data[2];
+
+    REQUIRE(set_up(&fixture, "sslmode=require sslnegotiation=direct", ENCRYPT_YES));
+    CHECK_INT(step(&fixture), IO_AGAIN);
+    CHECK_SLICE(sent(&fixture, data, sizeof(data)), BYTES("\x16\3"));
+    /* What isn't a server's hello ends it. */
+    CHECK_INT(send(fixture.server, "E\0\0\0\10FATL\0\0", 11, 0), 11);
+    CHECK_INT(step(&fixture), IO_ERROR);
+    CHECK(strstr(fixture.error.message, "TLS error: ") != NULL);
+    tear_down(&fixture);
+
+    REQUIRE(set_up(&fixture, "sslmode=require sslnegotiation=direct", ENCRYPT_YES));
+    CHECK_INT(step(&fixture), IO_AGAIN);
+    shutdown(fixture.server, SHUT_RDWR);
+    CHECK_INT(step(&fixture), IO_ERROR);
+    CHECK_TEXT(fixture.error.message, "the server closed the connection in the TLS handshake");
+    CHECK(strstr(fixture.error.hint, "PostgreSQL 17") != NULL);
+    tear_down(&fixture);
+}
+
+/* requirepeer, at a socket of the test's own. */
 static void peer(const char *wanted, const char *message)
 {
     struct fixture fixture = {0};
@@ -182,6 +206,7 @@ static const struct check_test tests[] = {
     {"the server's answers to an SSLRequest", answers},
     {"a server that closes instead of answering", closed_instead_of_an_answer},
     {"in clear nothing is asked", in_clear},
+    {"direct TLS begins with the handshake", direct},
     {"requirepeer", peers},
 };
 

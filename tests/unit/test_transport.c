@@ -102,6 +102,7 @@ static void tcp_options_refused(void)
 struct hello {
     char name[100]; /* of SNI; "" for none */
     bool offers_1_3;
+    bool offers_postgresql; /* as the one protocol of ALPN */
 };
 
 static int take_hello(SSL *ssl, int *alert, void *context)
@@ -120,6 +121,10 @@ static int take_hello(SSL *ssl, int *alert, void *context)
     hello->offers_1_3 =
         SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &data, &len) == 1 &&
         memmem(data, len, "\3\4", 2) != NULL;
+    hello->offers_postgresql =
+        SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &data,
+                                  &len) == 1 &&
+        len == 13 && memcmp(data, "\0\13\12postgresql", len) == 0;
     return SSL_CLIENT_HELLO_ERROR;
 }
 
@@ -145,6 +150,7 @@ static void check_hello(const char *text, const char *name, bool offers_1_3)
     SSL_accept(server);
     CHECK_TEXT(hello.name, name);
     CHECK_INT(hello.offers_1_3, offers_1_3);
+    CHECK(hello.offers_postgresql);
     tls_free(tls);
     SSL_free(server);
     SSL_CTX_free(ctx);
@@ -168,7 +174,7 @@ static void client_hellos(void)
 static const struct check_test tests[] = {
     {"keepalives and the TCP user timeout", tcp_options},
     {"a value that the system doesn't take", tcp_options_refused},
-    {"SNI and the version bounds in the client's hello", client_hellos},
+    {"SNI, ALPN and the version bounds in the client's hello", client_hellos},
 };
 
 CHECK_MAIN(tests)
