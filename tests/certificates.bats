@@ -297,6 +297,7 @@ key_refused() {
     serve_cert below-chain
     refused 'not trusted: unable to get certificate CRL'
     said 'hint: .*revocation list of each CA'
+    PGSSLCRL=$certs/middle.crl refused 'not trusted: unable to get certificate CRL'
     cat "$certs"/{ours,middle}.crl >both.crl
     PGSSLCRL=$PWD/both.crl opens
     serve_cert good
