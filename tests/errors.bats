@@ -160,8 +160,37 @@ answers() {
     PGSSLROOTCERT=$SERVER/certs/ours.crt \
         teaches 3 'server certificate …does not match host name "…"'
     PGSSLROOTCERT=nowhere.crt teaches 3 'root certificate file "…" does not exist'
+    new_expired too_old ours DNS:localhost
+    serve_cert too_old
+    PGSSLROOTCERT=$SERVER/certs/ours.crt \
+        teaches 3 'server certificate is not trusted: certificate has expired'
     sql 'ALTER SYSTEM RESET ALL'
     reload
+}
+
+@test "a client certificate that the server doesn't trust, and keys that won't do" {
+    export PGSSLMODE=require
+    new_ca ours
+    new_ca theirs
+    new_cert good ours DNS:localhost
+    new_cert client theirs DNS:pgnudge
+    sql "ALTER SYSTEM SET ssl_ca_file = '$SERVER/certs/ours.crt'"
+    serve_cert good
+    cp "$SERVER/certs/client.key" key
+    export PGSSLCERT=$SERVER/certs/client.crt PGSSLKEY=key
+    chmod 600 key
+    teaches 3 'the server refused the client certificate: …'
+    chmod 644 key
+    teaches 3 'private key file "…" has group or world access'
+    openssl pkcs8 -topk8 -in "$SERVER/certs/client.key" -passout pass:x -out key
+    chmod 600 key
+    teaches 3 'private key file "…" is encrypted'
+    sql 'ALTER SYSTEM RESET ALL'
+    reload
+}
+
+@test "a server that asks for less than require_auth allows" {
+    PGREQUIREAUTH=scram-sha-256 teaches 3 'require_auth is "…", but the server wants …'
 }
 
 @test "a server that is too old" {
