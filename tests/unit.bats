@@ -51,6 +51,7 @@ unit() {
 @test "what is settled" { unit settling; }
 @test "target_session_attrs" { unit target; }
 @test "TCP options, TLS to a server" { unit transport; }
+@test "synchronous_standby_names" { unit syncnames; }
 @test "text" { unit text; }
 @test "whose certificate" { unit tlsverify; }
 @test "what stands above what" { unit tree; }

@@ -11,26 +11,6 @@
 
 #define LINE_MAX_BYTES 4096 /* a longer message is cut; a pipe takes this much whole */
 
-/* C0 (a newline that the server sent too), DEL, C1, and what is not UTF-8. */
-static void disarm(char *text)
-{
-    unsigned char *c = (unsigned char *)text;
-    size_t len;
-
-    for (struct slice rest = slice_of(text); rest.len > 0; c += len) {
-        len = utf8_sequence(rest);
-
-        if (len <= 1 && (len == 0 || *c < 0x20 || *c == 0x7f)) {
-            *c = *c == '\n' || *c == '\t' ? ' ' : '?';
-            len = 1;
-        } else if (len == 2 && c[0] == 0xc2 && c[1] < 0xa0) {
-            c[0] = c[1] = '?';
-        }
-        rest.data += len;
-        rest.len -= len;
-    }
-}
-
 /* Nobody who stops reading stderr may stop the stream: what it can't take now is dropped. */
 static void write_line(const char *line, size_t len)
 {
@@ -51,7 +31,7 @@ static void print(const char *label, const char *format, va_list args)
     size_t len;
 
     vsnprintf(line + head, sizeof(line) - (size_t)head - 1, format, args);
-    disarm(line);
+    utf8_disarm(line);
     len = strlen(line);
     line[len] = '\n';
     write_line(line, len + 1);

@@ -82,3 +82,22 @@ void utf8_append(struct buffer *out, struct slice s)
         s.len -= len;
     }
 }
+
+void utf8_disarm(char *text)
+{
+    unsigned char *c = (unsigned char *)text;
+    size_t len;
+
+    for (struct slice rest = slice_of(text); rest.len > 0; c += len) {
+        len = utf8_sequence(rest);
+
+        if (len <= 1 && (len == 0 || *c < 0x20 || *c == 0x7f)) {
+            *c = *c == '\n' || *c == '\t' ? ' ' : '?';
+            len = 1;
+        } else if (len == 2 && c[0] == 0xc2 && c[1] < 0xa0) {
+            c[0] = c[1] = '?';
+        }
+        rest.data += len;
+        rest.len -= len;
+    }
+}

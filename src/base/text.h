@@ -31,4 +31,11 @@ size_t utf8_sequence(struct slice s);
 /* Appends `s`, every byte that is not part of valid UTF-8 as U+FFFD. */
 void utf8_append(struct buffer *out, struct slice s);
 
+/*
+ * Makes a text fit for a terminal, in place and without changing its length: control characters
+ * (C0, so newlines too, DEL and C1) and bytes that are not UTF-8 become '?', newlines and tabs
+ * blanks.
+ */
+void utf8_disarm(char *text);
+
 #endif

@@ -1,8 +1,8 @@
 #include <openssl/rand.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "feed/state.h"
+#include "feed/syncnames.h"
 
 #define CANCEL_GRACE_US (2 * CLOCK_S) /* for the server to give up making the slot */
 #define READS_MAX       16            /* of the stream in one turn */
@@ -187,8 +187,7 @@ static void warn_if_synchronous(const struct feed *feed)
     const char *names = session_facts(feed->link.session)->synchronous_standby_names;
 
     if (!feed->config->gate && !feed->link.ever_live &&
-        (strchr(names, '*') != NULL ||
-         strstr(names, conninfo_text(&feed->config->info, CONN_APPLICATION_NAME)) != NULL)) {
+        syncnames_match(names, conninfo_text(&feed->config->info, CONN_APPLICATION_NAME))) {
         log_say(feed->log, LOG_WARNING,
                 "the server may count pgnudge as a synchronous standby "
                 "(synchronous_standby_names = %s)",

@@ -15,6 +15,14 @@
     " ('default_transaction_isolation', 'read committed'), ('extra_float_digits', '1')"            \
     ") v(name, value) JOIN pg_catalog.pg_settings s USING (name)"
 
+/*
+ * Makes the server notice our death while it makes the slot, once one more plain statement has armed
+ * it. From 14 on, and not on every platform of the server: a refusal is no failure.
+ */
+#define SQL_DEATH_CHECK                                                                            \
+    "SELECT pg_catalog.set_config(name, '1s', false) FROM pg_catalog.pg_settings"                  \
+    " WHERE name = 'client_connection_check_interval'"
+
 /* An expression: the same on two connections to one run of one server. */
 #define SQL_IDENTITY                                                                               \
     "(extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text || '/' ||"                   \

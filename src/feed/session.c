@@ -18,15 +18,7 @@
 #define SLOT_WAIT_TOLD_US  (1 * CLOCK_S) /* after which the wait for the slot is said */
 #define SERVER_VERSION_MIN 13
 
-/*
- * Makes the server notice our death while it makes the slot. From 14 on, and
- * not on every platform of the server: a refusal is no failure.
- */
-#define CHECK_SQL                                                                                  \
-    "SELECT pg_catalog.set_config(name, '1s', false) FROM pg_catalog.pg_settings"                  \
-    " WHERE name = 'client_connection_check_interval'"
-
-/* This plain statement also arms what CHECK_SQL has set. */
+/* This plain statement also arms what SQL_DEATH_CHECK has set. */
 #define FACTS_SQL                                                                                  \
     "SELECT (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'), "      \
     "pg_catalog.current_setting('synchronous_standby_names'), " SQL_IDENTITY ", " SQL_SYSTEM_ID    \
@@ -153,7 +145,7 @@ static void append_command(struct session *session, struct buffer *sql)
         buffer_text(sql, SQL_SETTINGS);
         break;
     case SESSION_CHECK:
-        buffer_text(sql, CHECK_SQL);
+        buffer_text(sql, SQL_DEATH_CHECK);
         break;
     case SESSION_FACTS:
         buffer_text(sql, FACTS_SQL);

@@ -6,6 +6,12 @@
 
 #define WARNINGS_MAX 10 /* names told one by one */
 
+#define WANTED_JOIN                                                                                \
+    " JOIN pg_catalog.pg_class c ON c.relname = v.name"                                            \
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                                    \
+    " WHERE (v.schema IS NULL OR n.nspname = v.schema)"                                            \
+    " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+
 enum wanted_kind {
     WANTED_MISSING,
     WANTED_SILENT, /* a view or the like: only messages nudge it */
@@ -46,7 +52,7 @@ static void append_name(struct buffer *sql, struct encoding *encoding, struct sl
     }
 }
 
-void wanted_query(const struct wanted *wanted, struct buffer *sql)
+bool wanted_values(const struct wanted *wanted, struct buffer *sql)
 {
     bool first = true;
 
@@ -54,10 +60,7 @@ void wanted_query(const struct wanted *wanted, struct buffer *sql)
         const struct pattern *pattern = at(wanted, i);
 
         if (is_asked_for(pattern)) {
-            buffer_text(sql, first ? "SELECT v.number::text, pg_catalog.bool_or(c.relkind IN "
-                                     "('r', 'p') AND c.relpersistence = 'p')::text FROM (VALUES "
-                                   : ", ");
-            buffer_format(sql, "(%zu, ", i);
+            buffer_format(sql, "%s(%zu, ", first ? "(VALUES " : ", ", i);
             append_name(sql, wanted->encoding, pattern->schema);
             buffer_text(sql, first ? "::text, " : ", ");
             append_name(sql, wanted->encoding, pattern->table);
@@ -65,13 +68,22 @@ void wanted_query(const struct wanted *wanted, struct buffer *sql)
             first = false;
         }
     }
-    if (!first) {
-        buffer_text(sql, ") v(number, schema, name)"
-                         " JOIN pg_catalog.pg_class c ON c.relname = v.name"
-                         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                         " WHERE (v.schema IS NULL OR n.nspname = v.schema)"
-                         " AND c.relkind IN ('r', 'p', 'v', 'm', 'f') GROUP BY v.number");
+    buffer_text(sql, first ? "" : ") v(number, schema, name)" WANTED_JOIN);
+    return !first;
+}
+
+void wanted_query(const struct wanted *wanted, struct buffer *sql)
+{
+    struct buffer values = {0};
+
+    if (wanted_values(wanted, &values)) {
+        buffer_text(sql, "SELECT v.number::text, pg_catalog.bool_or(c.relkind IN"
+                         " ('r', 'p') AND c.relpersistence = 'p')::text FROM ");
+        buffer_append(sql, values.data, values.len);
+        buffer_text(sql, " GROUP BY v.number");
     }
+    sql->failed |= values.failed;
+    buffer_free(&values);
 }
 
 bool wanted_row(void *context, struct query_row *row)
@@ -153,11 +165,7 @@ static size_t first_missing(const struct wanted *wanted)
 void wanted_nearest_query(struct wanted *wanted, struct buffer *sql)
 {
     nearest_init(&wanted->nearest, at(wanted, first_missing(wanted)));
-    buffer_text(sql, "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"
-                     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                     " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition"
-                     " AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
-                     " ORDER BY 1, 2 LIMIT 100000");
+    buffer_text(sql, WANTED_NAMES_SQL);
 }
 
 bool wanted_offer(void *context, struct query_row *row)

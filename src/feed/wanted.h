@@ -16,6 +16,14 @@
 #include "feed/pattern.h"
 #include "pq/query.h"
 
+/* All names that may have been meant, schema and table. */
+#define WANTED_NAMES_SQL                                                                           \
+    "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"                                       \
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                                    \
+    " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition"                       \
+    " AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"                               \
+    " ORDER BY 1, 2 LIMIT 100000"
+
 struct wanted {
     const struct pattern_set *tables; /* borrowed, as is the next */
     const struct pattern_set *exclude;
@@ -27,6 +35,13 @@ struct wanted {
 /* False: out of memory. */
 bool wanted_init(struct wanted *wanted, const struct pattern_set *tables,
                  const struct pattern_set *exclude, struct encoding *encoding);
+
+/*
+ * Appends what is there of them, from a FROM on: v.number is the pattern's, tables first, c and n
+ * are the relation's rows in pg_class and pg_namespace. False, and nothing appended: no name is
+ * without a star.
+ */
+bool wanted_values(const struct wanted *wanted, struct buffer *sql);
 
 /* Appends the query that asks for them; nothing where no name is without a star. */
 void wanted_query(const struct wanted *wanted, struct buffer *sql);

@@ -30,6 +30,7 @@ struct login {
     const struct conninfo *info;
     bool replication;
     struct attempts *attempts;
+    enum login_stage failed_at;  /* how far the last attempt got that failed */
     int64_t deadline_us;         /* for this address */
     char *password;              /* what the password file says, until it has been used; or NULL */
     struct error no_password;    /* why the password file says nothing, if it isn't just absent */
@@ -97,6 +98,14 @@ static struct attempt_failure failure_of(const struct login *login, int64_t now_
     };
 }
 
+static enum login_stage stage_of(const struct attempt_failure *failure)
+{
+    if (failure->talked) {
+        return LOGIN_ANSWERED;
+    }
+    return failure->reached ? LOGIN_ENCRYPTING : LOGIN_REACHING;
+}
+
 /* Begins what is next, and what comes after it, until one can be waited for. */
 static enum step begin(struct login *login, enum attempts_next next, int64_t now_us,
                        struct error *error)
@@ -112,6 +121,7 @@ static enum step begin(struct login *login, enum attempts_next next, int64_t now
             return STEP_WAIT;
         }
         failure = failure_of(login, now_us);
+        login->failed_at = stage_of(&failure);
         next = attempts_failed(login->attempts, &failure, error);
     }
     return STEP_FAILED;
@@ -132,6 +142,7 @@ static enum step next_attempt(struct login *login, int64_t now_us, struct error 
 {
     struct attempt_failure failure = failure_of(login, now_us);
 
+    login->failed_at = stage_of(&failure);
     if (login->auth != NULL && auth_lacks_password(login->auth) && ask_password(login)) {
         return STEP_WAIT;
     }
@@ -468,6 +479,11 @@ int64_t login_deadline(const struct login *login)
         return password_waits(login->info->typed) ? CLOCK_NEVER : 0;
     }
     return login->deadline_us;
+}
+
+enum login_stage login_failed_at(const struct login *login)
+{
+    return login->failed_at;
 }
 
 const char *login_method(const struct login *login)

@@ -16,6 +16,13 @@
 
 struct login;
 
+/* How far an attempt got. */
+enum login_stage {
+    LOGIN_REACHING,   /* no connection to the address */
+    LOGIN_ENCRYPTING, /* connected; no TLS */
+    LOGIN_ANSWERED    /* the server has answered, or was asked, in PostgreSQL's protocol */
+};
+
 /*
  * Resolves the first host (which may block, as login_step may for the next
  * one), or takes the one address `only`, which is fine whatever
@@ -35,6 +42,9 @@ short login_events(const struct login *login);
 
 /* When login_step must be called again whatever the socket does. */
 int64_t login_deadline(const struct login *login);
+
+/* After STEP_FAILED: how far the last attempt got. */
+enum login_stage login_failed_at(const struct login *login);
 
 /* After STEP_DONE: how the server let us in, for people. */
 const char *login_method(const struct login *login);

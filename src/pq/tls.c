@@ -311,6 +311,11 @@ bool tls_client_cert_sent(const struct tls *tls)
     return tls->cert_wanted && tls->cert[0] != '\0';
 }
 
+bool tls_verified(const struct tls *tls)
+{
+    return SSL_get_verify_mode(tls->ssl) == SSL_VERIFY_PEER;
+}
+
 const char *tls_version(const struct tls *tls)
 {
     return SSL_get_version(tls->ssl);

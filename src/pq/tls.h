@@ -55,6 +55,10 @@ bool tls_client_cert_sent(const struct tls *tls);
 /* "TLSv1.3" and the like, for people. */
 const char *tls_version(const struct tls *tls);
 
+/* After the handshake: whether the certificate was verified against a CA (else it would have
+ * failed), under verify-full also its name. */
+bool tls_verified(const struct tls *tls);
+
 /* Sends close_notify if that takes no waiting. NULL is fine. */
 void tls_free(struct tls *tls);
 

@@ -153,10 +153,20 @@ static void numbers(void)
     CHECK(!slice_number((struct slice){NULL, 0}, &number));
 }
 
+static void disarmed(void)
+{
+    char text[] = "a\033[1m\nb\tc\177d\xc2\x9b"
+                  "e\xff\xc3\xa4\xc2\xa0";
+
+    utf8_disarm(text);
+    CHECK_TEXT(text, "a?[1m b c?d??e?\xc3\xa4\xc2\xa0");
+}
+
 static const struct check_test tests[] = {
     {"the length of the sequence in front, or 0 where there is none", lengths},
     {"every code point is valid but for the surrogates", every_code_point},
     {"each byte that isn't UTF-8 becomes U+FFFD", replacement},
+    {"control characters and what isn't UTF-8 don't reach a terminal", disarmed},
     {"slices: equal, starts, ends", slices},
     {"whole decimal numbers up to 2^64 - 1, and nothing else", numbers},
 };
