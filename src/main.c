@@ -7,6 +7,7 @@
 #include "base/signals.h"
 #include "cli/help.h"
 #include "cli/options.h"
+#include "doctor/doctor.h"
 #include "feed/feed.h"
 
 /* A descriptor below 3 that the parent closed must not become a socket. False: none to be had. */
@@ -30,13 +31,14 @@ static int print(const struct log *log, const char *text)
     return FEED_STOPPED;
 }
 
-static int run(const struct feed_config *config)
+static int run(const struct feed_config *config, const struct doctor_options *doctor)
 {
     sigset_t waiting;
     struct feed_outcome outcome;
 
     signals_install(&waiting);
-    outcome = feed_run(config, &waiting);
+    outcome =
+        doctor->wanted ? doctor_run(config, doctor->json, &waiting) : feed_run(config, &waiting);
     if (outcome.signal != 0) {
         signals_die(outcome.signal);
     }
@@ -46,6 +48,7 @@ static int run(const struct feed_config *config)
 int main(int argc, char **argv)
 {
     struct feed_config config;
+    struct doctor_options doctor;
     struct error error;
     enum options_action action;
     bool stdout_was_closed;
@@ -56,14 +59,14 @@ int main(int argc, char **argv)
     if (!fill_standard_descriptors(&stdout_was_closed)) {
         return FEED_ERROR;
     }
-    action = options_parse(&config, argc, argv, &error);
+    action = options_parse(&config, &doctor, argc, argv, &error);
     if (action == OPTIONS_WRONG) {
         log_report(&config.log, LOG_ERROR, &error);
     } else if (stdout_was_closed) {
         log_say(&config.log, LOG_ERROR, "standard output is closed");
         status = FEED_ERROR;
     } else if (action == OPTIONS_RUN) {
-        status = run(&config);
+        status = run(&config, &doctor);
     } else {
         status = print(&config.log, action == OPTIONS_HELP ? help_text : version_text);
     }

@@ -223,6 +223,22 @@ with_least_privileges() {
     sql 'DROP ROLE nudge'
 }
 
+# without_server FILE: the doctor's lines without what differs each time.
+without_server() {
+    sed -E 's/port [0-9]+/port N/; s/[0-9.]+ ms/T ms/; s/(PostgreSQL).*/\1 V/
+        s/[0-9]+ of [0-9]+ free/N free/; s/(user|database) "[^"]*"/\1 "N"/g' "$1"
+}
+
+@test "the doctor finds what README.md shows" {
+    local status=0
+    export PGHOST=127.0.0.1 PGUSER=pgnudge
+    block doctor >recipe
+    block doctor-output >expected
+    bash recipe >doctor.out 3>&- || status=$?
+    ((status == 3))
+    diff <(without_server expected) <(without_server doctor.out)
+}
+
 @test "recipe: names only" {
     recipe jq
     wait_for printed '*'

@@ -32,6 +32,7 @@ unit() {
 @test "connection parameters, from where they come" { unit connlayers; }
 @test "decoders" { unit decode; }
 @test "dialling" { unit dial; }
+@test "the doctor's platforms and report" { unit doctor; }
 @test "durations" { unit duration; }
 @test "encodings" { unit encoding; }
 @test "errors" { unit error; }

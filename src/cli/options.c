@@ -37,6 +37,7 @@ enum {
     OPT_BACKOFF,
     OPT_NO_RECONNECT,
     OPT_TIMEOUT,
+    OPT_JSON,
     OPT_HELP
 };
 
@@ -68,6 +69,7 @@ static const struct option long_options[] = {
     {"no-reconnect", no_argument, NULL, OPT_NO_RECONNECT},
     {"count", required_argument, NULL, 'n'},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"json", no_argument, NULL, OPT_JSON},
     {"verbose", no_argument, NULL, 'v'},
     {"quiet", no_argument, NULL, 'q'},
     {"version", no_argument, NULL, 'V'},
@@ -77,6 +79,7 @@ static const struct option long_options[] = {
 
 /* What can be judged only when all has been read. */
 struct typed {
+    struct doctor_options *doctor;
     struct conninfo conninfo; /* by options, which rank below connection strings */
     bool no_password;
     enum password_asking password;
@@ -290,6 +293,10 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         return true;
     case OPT_TIMEOUT:
         return read_duration("--timeout", value, ZERO_REFUSED, &config->timeout_us, error);
+    case OPT_JSON:
+        typed->doctor->json = true;
+        return typed->doctor->wanted ||
+               error_set(error, ERROR_PERMANENT, "--json is an option of \"pgnudge doctor\"");
     default:
         return error_set(error, ERROR_PERMANENT, "unknown option");
     }
@@ -399,12 +406,17 @@ static enum options_action parse(struct feed_config *config, struct typed *typed
     return finish(config, typed, error) ? OPTIONS_RUN : OPTIONS_WRONG;
 }
 
-enum options_action options_parse(struct feed_config *config, int argc, char **argv,
-                                  struct error *error)
+enum options_action options_parse(struct feed_config *config, struct doctor_options *doctor,
+                                  int argc, char **argv, struct error *error)
 {
     enum options_action action;
-    struct typed typed = {.password = PASSWORD_WHEN_NEEDED};
+    struct typed typed = {.doctor = doctor, .password = PASSWORD_WHEN_NEEDED};
 
+    *doctor = (struct doctor_options){.wanted = argc > 1 && strcmp(argv[1], "doctor") == 0};
+    if (doctor->wanted) {
+        argc--;
+        argv++;
+    }
     conninfo_init(&typed.conninfo);
     action = parse(config, &typed, argc, argv, error);
     conninfo_free(&typed.conninfo);

@@ -22,16 +22,26 @@ bool slot_name(char name[SLOT_NAME_MAX])
     return true;
 }
 
-void sql_literal(struct buffer *out, struct slice text)
+static void quote(struct buffer *out, struct slice text, char mark)
 {
-    buffer_byte(out, '\'');
+    buffer_byte(out, mark);
     for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] == '\'') {
-            buffer_byte(out, '\'');
+        if (text.data[i] == mark) {
+            buffer_byte(out, mark);
         }
         buffer_byte(out, text.data[i]);
     }
-    buffer_byte(out, '\'');
+    buffer_byte(out, mark);
+}
+
+void sql_literal(struct buffer *out, struct slice text)
+{
+    quote(out, text, '\'');
+}
+
+void sql_identifier(struct buffer *out, struct slice name)
+{
+    quote(out, name, '"');
 }
 
 bool sql_name_literal(struct buffer *out, struct encoding *encoding, struct slice name)
@@ -49,6 +59,11 @@ void command_create_slot(struct buffer *out, const char *slot, const char *plugi
 {
     buffer_format(out, "CREATE_REPLICATION_SLOT \"%s\" TEMPORARY LOGICAL \"%s\" NOEXPORT_SNAPSHOT",
                   slot, plugin);
+}
+
+void command_drop_slot(struct buffer *out, const char *slot)
+{
+    buffer_format(out, "DROP_REPLICATION_SLOT \"%s\"", slot);
 }
 
 void command_start(struct buffer *out, const char *slot, struct slice options)

@@ -17,8 +17,11 @@ bool slot_name(char name[SLOT_NAME_MAX]);
  * with standard_conforming_strings neither. */
 void sql_literal(struct buffer *out, struct slice text);
 
+/* Appends a quoted identifier: "a""b". */
+void sql_identifier(struct buffer *out, struct slice name);
+
 /*
- * The same for a name in UTF-8, converted to the database's encoding. False:
+ * Appends a string literal of a name in UTF-8, converted to the database's encoding. False:
  * that lacks a letter of it, and an empty literal stands there.
  */
 bool sql_name_literal(struct buffer *out, struct encoding *encoding, struct slice name);
@@ -28,6 +31,9 @@ bool sql_name_literal(struct buffer *out, struct encoding *encoding, struct slic
  * snapshot, in the form that 13 to 18 take.
  */
 void command_create_slot(struct buffer *out, const char *slot, const char *plugin);
+
+/* Appends DROP_REPLICATION_SLOT for a slot that this connection has made. */
+void command_drop_slot(struct buffer *out, const char *slot);
 
 /* Appends START_REPLICATION from the slot's consistent point; `options` is the text in
  * parentheses, already quoted. */

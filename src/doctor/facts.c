@@ -1,0 +1,100 @@
+#include "doctor/facts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "feed/serversql.h"
+
+/* The names of settings are the server's, the others the query's own. */
+static const char *const names[FACTS] = {
+    [FACT_WAL_LEVEL] = "wal_level",
+    [FACT_EFFECTIVE_WAL_LEVEL] = "effective_wal_level",
+    [FACT_MAX_SLOTS] = "max_replication_slots",
+    [FACT_SLOTS] = "slots",
+    [FACT_MAX_SENDERS] = "max_wal_senders",
+    [FACT_SENDERS] = "senders",
+    [FACT_STANDBYS] = "standbys",
+    [FACT_SENDER_TIMEOUT] = "wal_sender_timeout",
+    [FACT_SYNC_NAMES] = "synchronous_standby_names",
+    [FACT_LIBRARIES] = "output_plugin_libraries",
+    [FACT_RECOVERY] = "recovery",
+    [FACT_IDENTITY] = "identity",
+    [FACT_SYSTEM_ID] = "system_id",
+    [FACT_TABLES] = "tables",
+    [FACT_UNLOGGED] = "unlogged",
+    [FACT_KEYLESS] = "keyless",
+};
+
+#define SETTINGS_SQL                                                                               \
+    "SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ('wal_level',"                 \
+    " 'effective_wal_level', 'max_replication_slots', 'max_wal_senders', 'wal_sender_timeout',"    \
+    " 'synchronous_standby_names', 'output_plugin_libraries')"                                     \
+    " UNION ALL SELECT 'recovery', pg_catalog.pg_is_in_recovery()::text"                           \
+    " UNION ALL SELECT 'identity', " SQL_IDENTITY " UNION ALL SELECT 'system_id', " SQL_SYSTEM_ID
+
+#define COUNTS_SQL                                                                                 \
+    " UNION ALL SELECT 'slots', count(*)::text FROM pg_catalog.pg_replication_slots"               \
+    " UNION ALL SELECT 'senders', count(*)::text FROM pg_catalog.pg_stat_replication"
+
+#define STANDBYS_SQL                                                                               \
+    " UNION ALL SELECT 'standbys', count(*)::text FROM pg_catalog.pg_stat_replication r"           \
+    " WHERE r.pid <> %u AND NOT EXISTS (SELECT FROM pg_catalog.pg_replication_slots s"             \
+    " WHERE s.active_pid = r.pid AND s.slot_type = 'logical')"
+
+#define TABLES_SQL                                                                                 \
+    " UNION ALL SELECT v.name, v.value::text FROM (SELECT count(*) AS tables,"                     \
+    " count(*) FILTER (WHERE k.relpersistence = 'u') AS unlogged,"                                 \
+    " count(*) FILTER (WHERE k.relpersistence = 'p' AND " SQL_KEYLESS ") AS keyless"               \
+    " FROM pg_catalog.pg_class k JOIN pg_catalog.pg_namespace n ON n.oid = k.relnamespace"         \
+    " WHERE k.relkind = 'r' AND k.relpersistence <> 't' AND n.nspname !~ '^pg_'"                   \
+    " AND n.nspname <> 'information_schema') t, LATERAL"                                           \
+    " (VALUES ('tables', t.tables), ('unlogged', t.unlogged), ('keyless', t.keyless))"             \
+    " v(name, value)"
+
+void facts_query(struct buffer *sql, uint32_t sender_pid)
+{
+    buffer_text(sql, SETTINGS_SQL COUNTS_SQL);
+    buffer_format(sql, STANDBYS_SQL, sender_pid);
+    buffer_text(sql, TABLES_SQL " UNION ALL SELECT 'sign', sign FROM (" PLATFORM_SIGNS_SQL ") s");
+}
+
+static void keep(struct facts *facts, enum fact fact, const char *value)
+{
+    snprintf(facts->text[fact], FACT_MAX, "%s", value);
+    facts->known[fact] = true;
+}
+
+bool facts_row(void *context, struct query_row *row)
+{
+    struct facts *facts = context;
+    struct buffer text = {0};
+    struct slice name, value;
+
+    if (!query_row_next(row, &name) || !query_row_next(row, &value)) {
+        return false;
+    }
+    encoding_to_utf8(facts->encoding, value, &text);
+    buffer_byte(&text, '\0');
+    if (!text.failed && slice_equal(name, slice_of("sign"))) {
+        facts->platform = platform_join(facts->platform, platform_of_sign(text.data));
+    }
+    for (int i = 0; !text.failed && i < FACTS; i++) {
+        if (slice_equal(name, slice_of(names[i]))) {
+            keep(facts, (enum fact)i, text.data);
+        }
+    }
+    buffer_free(&text);
+    return true;
+}
+
+uint64_t facts_number(const struct facts *facts, enum fact fact)
+{
+    uint64_t number;
+
+    return slice_number(slice_of(facts->text[fact]), &number) ? number : 0;
+}
+
+bool facts_in_recovery(const struct facts *facts)
+{
+    return strcmp(facts->text[FACT_RECOVERY], "true") == 0;
+}

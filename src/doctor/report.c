@@ -1,0 +1,222 @@
+#include "doctor/report.h"
+
+#include <cjson/cJSON.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+struct report {
+    struct buffer text;
+    unsigned counts[CHECK_FAIL + 1];
+    cJSON *document; /* NULL: lines for people */
+    cJSON *checks;   /* borrowed from the document, as are the next */
+    cJSON *last;
+    cJSON *recommendation;
+};
+
+static const char *const status_names[] = {
+    [CHECK_OK] = "ok", [CHECK_WARN] = "warn", [CHECK_FAIL] = "FAIL"};
+
+struct report *report_new(bool json)
+{
+    struct report *report = calloc(1, sizeof(*report));
+
+    if (report != NULL && json) {
+        report->document = cJSON_CreateObject();
+        report->checks = cJSON_AddArrayToObject(report->document, "checks");
+        report->recommendation = cJSON_AddObjectToObject(report->document, "recommendation");
+        if (report->checks == NULL || report->recommendation == NULL) {
+            report_free(report);
+            report = NULL;
+        }
+    }
+    return report;
+}
+
+static void format_text(char text[REPORT_TEXT_MAX], const char *format, va_list args)
+{
+    vsnprintf(text, REPORT_TEXT_MAX, format, args);
+    utf8_disarm(text);
+}
+
+static void add_line(struct report *report, const char *label, const char *name, const char *text)
+{
+    buffer_format(&report->text, "%-4s  %s%s%s\n", label, name, name[0] != '\0' ? ": " : "", text);
+}
+
+static void add_member(struct report *report, cJSON *object, const char *key, const char *text)
+{
+    report->text.failed |= cJSON_AddStringToObject(object, key, text) == NULL;
+}
+
+/* An object of its own in `array`, or NULL. */
+static cJSON *add_object(struct report *report, cJSON *array)
+{
+    cJSON *object = cJSON_CreateObject();
+
+    report->text.failed |= object == NULL || !cJSON_AddItemToArray(array, object);
+    return object;
+}
+
+static void add_check(struct report *report, enum check_status status, const char *name,
+                      const char *found)
+{
+    char safe_name[REPORT_TEXT_MAX];
+
+    snprintf(safe_name, sizeof(safe_name), "%s", name);
+    utf8_disarm(safe_name);
+    report->counts[status]++;
+    if (report->document == NULL) {
+        add_line(report, status_names[status], safe_name, found);
+        return;
+    }
+    report->last = add_object(report, report->checks);
+    add_member(report, report->last, "name", safe_name);
+    add_member(report, report->last, "status", status_names[status]);
+    add_member(report, report->last, "found", found);
+}
+
+static void add_cure(struct report *report, const char *cure)
+{
+    const cJSON *before = cJSON_GetObjectItem(report->last, "cure");
+    char both[2 * REPORT_TEXT_MAX + 2];
+
+    if (report->document == NULL) {
+        add_line(report, "", "", cure);
+    } else if (before == NULL) {
+        add_member(report, report->last, "cure", cure);
+    } else {
+        snprintf(both, sizeof(both), "%s\n%s", before->valuestring, cure);
+        cJSON_DeleteItemFromObject(report->last, "cure");
+        add_member(report, report->last, "cure", both);
+    }
+}
+
+void report_check(struct report *report, enum check_status status, const char *name,
+                  const char *format, ...)
+{
+    char found[REPORT_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    format_text(found, format, args);
+    va_end(args);
+    add_check(report, status, name, found);
+}
+
+void report_cure(struct report *report, const char *format, ...)
+{
+    char cure[REPORT_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    format_text(cure, format, args);
+    va_end(args);
+    add_cure(report, cure);
+}
+
+void report_error(struct report *report, enum check_status status, const char *name,
+                  const struct error *error, const char *cure)
+{
+    const char *line = error->hint[0] != '\0' ? error->hint : cure;
+    size_t len;
+
+    report_check(report, status, name, "%s%s%s", error->message,
+                 error->detail[0] != '\0' ? "; " : "", error->detail);
+    for (; *line != '\0'; line += len + (line[len] == '\n' ? 1 : 0)) {
+        len = strcspn(line, "\n");
+        report_cure(report, "%.*s", (int)len, line);
+    }
+}
+
+void report_plugin(struct report *report, const char *plugin, const char *format, ...)
+{
+    char why[REPORT_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    format_text(why, format, args);
+    va_end(args);
+    if (report->document == NULL) {
+        add_line(report, "use", plugin != NULL ? plugin : "no plugin", why);
+        return;
+    }
+    report->text.failed |= cJSON_AddItemToObject(report->recommendation, "plugin",
+                                                 plugin != NULL ? cJSON_CreateString(plugin)
+                                                                : cJSON_CreateNull()) == 0;
+    add_member(report, report->recommendation, "why", why);
+    report->text.failed |= cJSON_AddArrayToObject(report->recommendation, "options") == NULL;
+}
+
+void report_option(struct report *report, const char *option, const char *format, ...)
+{
+    char why[REPORT_TEXT_MAX];
+    cJSON *object;
+    va_list args;
+
+    va_start(args, format);
+    format_text(why, format, args);
+    va_end(args);
+    if (report->document == NULL) {
+        add_line(report, "use", option, why);
+        return;
+    }
+    object = add_object(report, cJSON_GetObjectItem(report->recommendation, "options"));
+    add_member(report, object, "option", option);
+    add_member(report, object, "why", why);
+}
+
+static void add_document(struct report *report)
+{
+    char *text;
+
+    report->text.failed |=
+        cJSON_AddBoolToObject(report->document, "works", report->counts[CHECK_FAIL] == 0) == NULL;
+    text = cJSON_Print(report->document);
+    report->text.failed |= text == NULL;
+    if (text != NULL) {
+        buffer_text(&report->text, text);
+        buffer_byte(&report->text, '\n');
+        cJSON_free(text);
+    }
+}
+
+void report_end(struct report *report)
+{
+    unsigned failed = report->counts[CHECK_FAIL];
+    unsigned warned = report->counts[CHECK_WARN];
+
+    if (report->document != NULL) {
+        add_document(report);
+    } else if (failed > 0) {
+        buffer_format(&report->text, "result: a feed would not work, %u check%s failed\n", failed,
+                      failed > 1 ? "s" : "");
+    } else if (warned > 0) {
+        buffer_format(&report->text, "result: a feed would work, with %u warning%s\n", warned,
+                      warned > 1 ? "s" : "");
+    } else {
+        buffer_text(&report->text, "result: a feed would work\n");
+    }
+}
+
+unsigned report_count(const struct report *report, enum check_status status)
+{
+    return report->counts[status];
+}
+
+struct buffer *report_text(struct report *report)
+{
+    return &report->text;
+}
+
+void report_free(struct report *report)
+{
+    if (report != NULL) {
+        buffer_free(&report->text);
+        cJSON_Delete(report->document);
+        free(report);
+    }
+}

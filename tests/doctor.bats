@@ -1,0 +1,627 @@
+#!/usr/bin/env bats
+#
+# "pgnudge doctor": what it finds, what mends it, and that nothing of it stays.
+
+# shellcheck source=tests/helpers.bash
+. "$BATS_TEST_DIRNAME/helpers.bash"
+# shellcheck source=tests/certs.bash
+. "$BATS_TEST_DIRNAME/certs.bash"
+
+report=report.txt
+
+# examine STATUS [OPTION]...: the doctor ends with it, and its document says the same as its lines.
+examine() {
+    local status=0
+    pgnudge doctor "${@:2}" >"$report" 2>doctor.err || status=$?
+    cat "$report" doctor.err
+    [[ ! -s doctor.err ]]
+    echo "status $status, expected $1"
+    ((status == $1))
+    agrees "$@"
+}
+
+# agrees STATUS [OPTION]...
+agrees() {
+    local status=0
+    pgnudge doctor --json "${@:2}" >"$report.json" || status=$?
+    ((status == $1))
+    jq -er --arg status "$1" '
+        def indent: "      " + gsub("\n"; "\n      ");
+        select(.works == ($status == "0"))
+        | (.checks[] | ((.status + "      ")[0:6] + .name + ": " + .found),
+                       (.cure // empty | indent)),
+          (.recommendation | "use   \(.plugin // "no plugin"): \(.why)",
+                             (.options[] | "use   \(.option): \(.why)"))' \
+        "$report.json" >"$report.lines"
+    diff <(without_chance "$report.lines") <(grep -v '^result: ' "$report" | without_chance)
+}
+
+# What differs from run to run.
+without_chance() {
+    sed -E 's/[0-9.]+ ms/T ms/; s/open for [0-9]+ s/open for N s/; s/[0-9]+ s ago/N s ago/' "$@"
+}
+
+# line STATUS REGEX: such a line, once.
+line() {
+    echo "looking for: $1 $2"
+    (($(grep -cE "^$1 +$2" "$report") == 1))
+}
+
+no_line() {
+    ! grep -qE "^(ok|warn|FAIL) +$1" "$report"
+}
+
+# cure REGEX: below some line.
+cure() {
+    echo "looking for the cure: $1"
+    grep -qE "^      $1" "$report"
+}
+
+no_session() {
+    is_true "NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'pgnudge')"
+}
+
+teardown() {
+    sql 'SET synchronous_commit = local' 'ALTER ROLE pgnudge RESET ALL' \
+        'ALTER ROLE pgnudge REPLICATION CONNECTION LIMIT -1'
+    sql "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts" | sql
+    common_teardown
+}
+
+# --- a server that is all right ---
+
+@test "all is ok, and a feed works" {
+    examine 0
+    run ! grep -E '^(warn|FAIL)' "$report"
+    line ok 'reachability: server at "127.0.0.1", port [0-9]+, .* ms'
+    line ok 'tls: '
+    line ok "login: user \"pgnudge\", database \"$PGDATABASE\""
+    line ok 'server: PostgreSQL [0-9]'
+    line ok 'platform: '
+    line ok 'wal_level: logical'
+    line ok 'replication: '
+    line ok 'slots: 20 of 20 free'
+    line ok 'walsenders: 20 of 20 free'
+    line ok 'output_plugin_libraries: '
+    line ok 'wal_sender_timeout: 60 s'
+    line ok 'synchronous_standby_names: none'
+    line ok 'encoding: UTF8'
+    line ok 'tables: all, at present 4, '
+    line ok 'gate: '
+    line ok 'transactions: none'
+    line ok 'plugin test_decoding: '
+    line ok 'plugin wal2json: '
+    line ok 'round trip: a message came back through test_decoding after [0-9.]+ ms'
+    line use 'test_decoding: '
+    [[ $(tail -n 1 "$report") == 'result: a feed would work' ]]
+    wait_for no_slot
+    wait_for no_session
+}
+
+@test "each plugin brings the message back" {
+    for plugin in test_decoding wal2json; do
+        examine 0 --plugin "$plugin"
+        line ok "round trip: a message came back through $plugin after"
+        line use "$plugin: "
+    done
+}
+
+@test "a Unix-domain socket" {
+    PGHOST=$SERVER PGUSER=postgres examine 0
+    line ok 'reachability: server on socket'
+    line ok 'tls: not needed'
+}
+
+@test "running feeds take no notice, and the doctor none of them" {
+    local first
+    listen
+    first=$out
+    listen --plugin wal2json
+    examine 0
+    line ok 'slots: 18 of 20 free'
+    line ok 'walsenders: 18 of 20 free'
+    totals '{}'
+    saw 'reasons == ["connected"]'
+    out=$first wait_for saw 'count("public.marker") == 1'
+    out=$first saw 'length == 2 and reasons == ["connected"]'
+}
+
+@test "the role may set what it likes" {
+    sql 'ALTER ROLE pgnudge SET client_min_messages = error' \
+        'ALTER ROLE pgnudge SET default_transaction_read_only = on' \
+        "ALTER ROLE pgnudge SET search_path = 'nowhere'" \
+        "ALTER ROLE pgnudge SET statement_timeout = '1min'"
+    examine 0
+    line ok 'round trip: '
+}
+
+# --- what ends with status 3 ---
+
+# fails NAME [OPTION]...: just this check.
+fails() {
+    examine 3 "${@:2}"
+    line FAIL "$1: "
+    (($(grep -c '^FAIL' "$report") == 1))
+    [[ $(tail -n 1 "$report") == 'result: a feed would not work, 1 check failed' ]]
+    line use 'no plugin: ' || line use 'test_decoding: ' || line use 'wal2json: '
+}
+
+@test "nobody listens" {
+    PGPORT=1 fails reachability
+    cure '.*listen_addresses'
+    no_line login
+    PGHOST=/nowhere fails reachability
+    PGHOST=no-such-host.invalid fails reachability
+}
+
+@test "pg_hba.conf lets the role not in" {
+    sql 'CREATE ROLE stranger LOGIN REPLICATION'
+    PGUSER=stranger fails login
+    line FAIL 'login: .*pg_hba.conf'
+    cure '.*pg_hba.conf'
+    line ok reachability
+    no_line replication
+    sql 'DROP ROLE stranger'
+}
+
+@test "a database that doesn't exist, and a wrong password" {
+    PGDATABASE=nowhere fails login
+    sql "SET password_encryption = 'scram-sha-256'; CREATE ROLE locked LOGIN REPLICATION PASSWORD 'right'"
+    echo 'host all locked samehost scram-sha-256' >>"$SERVER/data/pg_hba.conf"
+    sql 'SELECT pg_reload_conf()'
+    wait_for is_true "EXISTS (SELECT FROM pg_hba_file_rules WHERE user_name = '{locked}')"
+    PGUSER=locked PGPASSWORD=wrong fails login
+    cure '.*password'
+    run ! grep -q wrong "$report" "$report.json"
+    PGUSER=locked PGPASSWORD=right examine 0
+    line ok 'login: .* by SCRAM-SHA-256'
+    sql 'DROP ROLE locked'
+}
+
+@test "a role without REPLICATION, of which the rest is still told" {
+    sql 'ALTER ROLE pgnudge NOREPLICATION'
+    fails replication --tables public.orders
+    cure 'ALTER ROLE "pgnudge" REPLICATION;'
+    line ok 'server: '
+    line ok 'wal_level: logical'
+    line ok 'table public.orders: '
+    no_line plugin
+    no_line gate
+    sql "$(grep -oE 'ALTER ROLE .*;' "$report")"
+    examine 0
+}
+
+@test "the platform shows by its signs, and has cures of its own" {
+    sql 'CREATE ROLE rds_superuser' 'ALTER ROLE pgnudge NOREPLICATION'
+    fails replication
+    line ok 'platform: Amazon RDS'
+    cure 'GRANT rds_replication TO "pgnudge";'
+    sql 'DROP ROLE rds_superuser' 'CREATE ROLE azure_pg_admin' 'ALTER ROLE pgnudge REPLICATION'
+    examine 0
+    line ok 'platform: Azure'
+    sql 'DROP ROLE azure_pg_admin'
+}
+
+@test "the gate's connection is refused" {
+    sql 'ALTER ROLE pgnudge CONNECTION LIMIT 0' # not every release counts a walsender
+    "$SERVER_BIN/psql" -XAtq "host=127.0.0.1 port=$PGPORT user=pgnudge replication=database" \
+        -c IDENTIFY_SYSTEM >/dev/null 2>&1 || sql 'ALTER ROLE pgnudge CONNECTION LIMIT 1'
+    fails gate
+    line ok 'replication: '
+    line ok 'wal_level: '
+    line ok 'plugin test_decoding: '
+    no_line 'round trip'
+    examine 0 --no-gate
+    line warn 'gate: '
+}
+
+@test "every slot is in use" {
+    sql "SELECT pg_create_physical_replication_slot('s' || n) FROM generate_series(1, 20) n" >/dev/null
+    fails slots
+    cure 'ALTER SYSTEM SET max_replication_slots = 40;'
+    no_line plugin
+    sql 'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots' >/dev/null
+}
+
+@test "wal_level and walsenders" {
+    PGDATABASE=postgres sql 'ALTER SYSTEM SET wal_level = replica'
+    server_restart "$SERVER"
+    if is_true "current_setting('server_version_num')::int < 190000"; then
+        fails wal_level
+        line FAIL 'wal_level: replica'
+        cure 'ALTER SYSTEM SET wal_level = logical;'
+        no_line plugin
+        sql 'CREATE ROLE rds_superuser'
+        fails wal_level
+        cure '.*rds.logical_replication = 1'
+        sql 'DROP ROLE rds_superuser'
+    fi
+    PGDATABASE=postgres sql 'ALTER SYSTEM RESET wal_level' 'ALTER SYSTEM SET max_wal_senders = 1'
+    server_restart "$SERVER"
+    examine 0
+    listen
+    fails walsenders
+    line FAIL 'walsenders: none free: all 1 '
+    cure 'ALTER SYSTEM SET max_wal_senders = 10;'
+    line ok 'wal_level: logical'
+    no_line plugin
+    stop
+    PGDATABASE=postgres sql 'ALTER SYSTEM RESET max_wal_senders'
+    server_restart "$SERVER"
+}
+
+gatekeeping() {
+    is_true "EXISTS (SELECT FROM pg_settings WHERE name = 'output_plugin_libraries')" ||
+        skip 'this server lets any plugin in'
+}
+
+@test "a plugin that isn't allowed: a warning, or in need of it, a failure" {
+    gatekeeping
+    sql "ALTER ROLE pgnudge SET output_plugin_libraries = 'pgoutput', 'test_decoding'"
+    examine 0
+    line warn 'plugin wal2json: .*not needed'
+    line ok 'output_plugin_libraries: .*wal2json is not in it'
+    line ok 'round trip: .*test_decoding'
+    fails 'plugin wal2json' --plugin wal2json
+    cure 'ALTER ROLE "pgnudge" SET output_plugin_libraries = '
+    no_line 'round trip'
+    line use 'no plugin: '
+    sql "$(grep -oE -m 1 "ALTER ROLE .*'wal2json'" "$report")"
+    examine 0 --plugin wal2json
+
+    sql "ALTER ROLE pgnudge SET output_plugin_libraries = 'wal2json'"
+    examine 0
+    line warn 'plugin test_decoding: '
+    line ok 'round trip: .*wal2json'
+    line use 'wal2json: '
+    sql "ALTER ROLE pgnudge SET output_plugin_libraries = 'pgoutput'"
+    examine 3
+    line FAIL 'plugin test_decoding: '
+    line FAIL 'plugin wal2json: '
+    PGUSER=postgres PGHOST=$SERVER examine 0
+    line ok 'output_plugin_libraries: .*pgoutput'
+}
+
+@test "plugins that aren't installed" {
+    sql "ALTER ROLE pgnudge SET dynamic_library_path = '/nowhere'"
+    examine 3
+    line FAIL 'plugin test_decoding: .*could not access file'
+    line FAIL 'plugin wal2json: .*could not access file'
+    cure '.*postgresql-NN-wal2json'
+}
+
+# --- TLS ---
+
+@test "TLS: verified, half verified, not verified, refused" {
+    new_ca ours
+    new_ca theirs
+    new_cert good ours DNS:localhost
+    serve_cert good
+    export PGHOST=localhost
+    examine 0
+    line warn 'tls: TLSv1.[23], the server not verified'
+    cure 'sslmode=verify-full'
+    PGSSLROOTCERT=$SERVER/certs/ours.crt PGSSLMODE=verify-ca examine 0
+    line warn 'tls: TLSv1.[23], .* but not its name'
+    PGSSLROOTCERT=$SERVER/certs/ours.crt PGSSLMODE=verify-full examine 0
+    line ok 'tls: TLSv1.[23], the server.s certificate and name verified'
+    PGSSLROOTCERT=$SERVER/certs/theirs.crt PGSSLMODE=verify-full fails tls
+    line ok 'reachability: '
+    PGSSLMODE=disable examine 0
+    line ok 'tls: none'
+    sql 'ALTER SYSTEM RESET ssl' 'SELECT pg_reload_conf()' >/dev/null
+    wait_for is_true "current_setting('ssl') = 'off'"
+    PGSSLMODE=require fails tls
+}
+
+# --- tables ---
+
+@test "tables that aren't there, with the nearest names" {
+    examine 3 --tables public.ordres,items,nothing.like_it
+    line FAIL 'table public.ordres: .*UTF8'
+    cure 'Did you mean "public.orders"\?'
+    line FAIL 'table nothing.like_it: '
+    cure '.*--allow-missing'
+    line ok 'table public.items: an ordinary table'
+    [[ $(tail -n 1 "$report") == *'2 checks failed' ]]
+    examine 0 --allow-missing --tables public.ordres --exclude public.itms
+    line warn 'table public.ordres: '
+    line warn 'exclude public.itms: '
+}
+
+@test "tables of every kind" {
+    sql 'CREATE UNLOGGED TABLE an_unlogged (n int)' 'CREATE VIEW a_view AS SELECT 1 AS n' \
+        'CREATE TABLE root (n int) PARTITION BY LIST (n)' \
+        'CREATE TABLE part PARTITION OF root FOR VALUES IN (1)' \
+        'CREATE TABLE tree (n int PRIMARY KEY) PARTITION BY LIST (n)' \
+        'CREATE TABLE leaf PARTITION OF tree FOR VALUES IN (1)' \
+        'CREATE TABLE deferred (n int PRIMARY KEY DEFERRABLE)' \
+        'CREATE TABLE named (n int PRIMARY KEY)' 'ALTER TABLE named REPLICA IDENTITY NOTHING' \
+        'CREATE TABLE whole (n int)' 'ALTER TABLE whole REPLICA IDENTITY FULL'
+    examine 0 --tables an_unlogged,a_view,root,tree,deferred,named,whole,orders,marker,public.*
+    line warn 'table public.an_unlogged: an unlogged table'
+    cure 'ALTER TABLE "public"."an_unlogged" SET LOGGED;'
+    line warn 'table public.a_view: a view'
+    cure "SELECT pg_logical_emit_message\(true, 'pgnudge', 'public.a_view'\);"
+    line warn 'table public.root: a partitioned table.*replica identity'
+    line ok 'table public.tree: a partitioned table with 1 below it'
+    for name in deferred named marker; do
+        line warn "table public.$name: an ordinary table without a usable replica identity"
+        cure "ALTER TABLE \"public\".\"$name\" REPLICA IDENTITY FULL;"
+    done
+    line ok 'table public.whole: '
+    line ok 'table public.orders: '
+    examine 0 --plugin test_decoding --tables marker,root
+    run ! grep -E '^(warn|FAIL)' "$report"
+    sql 'DROP TABLE root, tree, an_unlogged, deferred, named, whole' 'DROP VIEW a_view'
+}
+
+@test "a table's name can't do anything to a terminal, nor to the cures" {
+    sql $'CREATE TABLE "a\033[1m""b\nc" (n int)'
+    examine 0 --tables $'"a\033[1m""b\nc"'
+    line warn 'table public.a\?\[1m"b c: '
+    cure 'ALTER TABLE "public"."a\?\[1m""b c" REPLICA'
+    run ! grep -q $'\033' "$report" "$report.json"
+}
+
+@test "names in another encoding" {
+    PGDATABASE=postgres sql "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"
+    export PGDATABASE=latin
+    PGCLIENTENCODING=UTF8 sql 'CREATE TABLE "tränen" (n int PRIMARY KEY)'
+    examine 3 --tables public.tränen,public.日本
+    line ok 'encoding: LATIN1'
+    line ok 'table public.tränen: '
+    line FAIL 'table public.日本: .*LATIN1'
+}
+
+@test "wal2json is spoken of where it could filter in the server" {
+    examine 0 --tables public.orders,public.items
+    line use 'test_decoding: .*--plugin wal2json would filter'
+    examine 0 --plugin wal2json --tables public.orders
+    line use 'wal2json: it filters'
+    examine 0 --tables orders,public.marker
+    line use 'test_decoding: .*gain nothing'
+}
+
+# --- warnings ---
+
+# The doctor runs against open transactions.
+keeps_waiting() {
+    local status=0
+    pgnudge doctor --slot-timeout 300ms >"$report" || status=$?
+    cat "$report"
+    ((status == 0))
+}
+
+@test "who would keep a slot waiting" {
+    local blocker
+    session open
+    ask open 'BEGIN; SELECT pg_current_xact_id()'
+    blocker=$(sql "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction'")
+    sql "BEGIN; INSERT INTO orders (n) VALUES (1); PREPARE TRANSACTION 'it''s one'"
+    keeps_waiting
+    line warn "transactions: a slot waits for transaction $(xid open) of process $blocker, user \"postgres\", application \"psql\""
+    cure "SELECT pg_terminate_backend\($blocker\);"
+    line warn "transactions: a slot waits for the prepared transaction [0-9]+, \"it's one\""
+    cure ".*ROLLBACK PREPARED 'it''s one';"
+    line warn 'plugin test_decoding: the server takes it, but '
+    line warn 'plugin wal2json: the server takes it, but '
+    line use 'test_decoding: '
+    line use 'no --slot-timeout: '
+    no_line 'round trip'
+    wait_for no_slot # though the blockers are there
+
+    sql 'GRANT pg_read_all_stats TO pgnudge'
+    wait_for is_true "now() - xact_start > '1 s' FROM pg_stat_activity WHERE pid = $blocker"
+    keeps_waiting
+    line warn "transactions: .* process $blocker, .*idle in transaction, open for [1-9][0-9]* s"
+    sql 'REVOKE pg_read_all_stats FROM pgnudge'
+    ask open ROLLBACK
+    sql "ROLLBACK PREPARED 'it''s one'"
+    examine 0
+    line ok 'transactions: '
+}
+
+@test "synchronous_standby_names" {
+    configure synchronous_standby_names 'pgnudge2, "my pgnudge"'
+    examine 0
+    line ok 'synchronous_standby_names: pgnudge2, "my pgnudge"'
+    configure synchronous_standby_names 'FIRST 1 (other, PGNudge)'
+    examine 0
+    line warn 'synchronous_standby_names: .*not counted'
+    line ok 'round trip: ' # its COMMIT doesn't wait
+    examine 0 --no-gate
+    line warn 'synchronous_standby_names: .*--no-gate'
+    line use 'no --no-gate: '
+    PGAPPNAME=other2 examine 0
+    line ok 'synchronous_standby_names: '
+    wait_for no_session
+    configure synchronous_standby_names ''
+}
+
+@test "wal_sender_timeout" {
+    configure wal_sender_timeout 0
+    examine 0
+    line warn 'wal_sender_timeout: off'
+    cure "ALTER SYSTEM SET wal_sender_timeout = '60s';"
+    configure wal_sender_timeout 500ms
+    examine 0
+    line warn 'wal_sender_timeout: 0.5 s'
+    sql 'ALTER SYSTEM RESET wal_sender_timeout' 'SELECT pg_reload_conf()' >/dev/null
+}
+
+# --- replicas ---
+
+@test "a server of --visible-on" {
+    allow_standbys
+    start_standby
+    examine 0 --visible-on "host=127.0.0.1 port=$(server_port "$standby")"
+    line ok 'visible-on: server at .* is a replica'
+    examine 0
+    line use '--visible-on host=REPLICA: '
+    examine 0 --visible-on "host=127.0.0.1 port=$PGPORT"
+    line warn 'visible-on: .*no replica'
+    fails visible-on --visible-on 'host=127.0.0.1 port=1'
+}
+
+@test "a standby" {
+    is_true "current_setting('server_version_num')::int >= 160000" ||
+        skip 'standbys decode from 16 on'
+    allow_standbys
+    start_standby
+    PGPORT=$(server_port "$standby") launch doctor
+    while ! ended "$pid"; do sql 'SELECT pg_log_standby_snapshot()' >/dev/null; done
+    ends_with 0
+    cp "$out" "$report"
+    line ok 'standby: '
+    line ok 'plugin test_decoding: '
+    line ok 'stream: live'
+    no_line 'round trip'
+}
+
+@test "a standby before 16" {
+    is_true "current_setting('server_version_num')::int < 160000" || skip 'this one decodes'
+    allow_standbys
+    start_standby
+    PGPORT=$(server_port "$standby") fails slot
+    line ok 'standby: '
+}
+
+# --- how it ends ---
+
+# stuck [OPTION]...: the server makes a slot for the doctor, which can't be finished.
+stuck() {
+    sql "BEGIN; INSERT INTO orders (n) VALUES (1); PREPARE TRANSACTION 'blocker'"
+    launch doctor "$@"
+    wait_for is_true 'EXISTS (SELECT FROM pg_replication_slots)'
+}
+
+unstick() {
+    wait_for no_slot
+    wait_for no_session
+    sql "ROLLBACK PREPARED 'blocker'"
+}
+
+@test "a signal while the server makes a slot leaves none" {
+    local how
+    for how in 'TERM 0' 'INT 130' 'HUP 129'; do
+        stuck
+        # shellcheck disable=SC2086 # two words
+        stop $how
+        run ! grep -q '^result' "$out"
+        unstick
+    done
+}
+
+@test "kill -9 while the server makes a slot leaves none (14 and newer)" {
+    is_true "current_setting('server_version_num')::int >= 140000" ||
+        skip '13 keeps it until the blocker ends'
+    stuck
+    stop KILL 137
+    unstick
+}
+
+@test "a signal while it waits for an answer" {
+    local how
+    session locker
+    for how in 'TERM 0' 'INT 130' 'KILL 137'; do
+        ask locker 'BEGIN; LOCK TABLE pg_inherits IN ACCESS EXCLUSIVE MODE'
+        launch doctor --tables public.orders
+        wait_for is_true "EXISTS (SELECT FROM pg_stat_activity
+            WHERE usename = 'pgnudge' AND wait_event_type = 'Lock')"
+        # shellcheck disable=SC2086 # two words
+        stop $how
+        if is_true "current_setting('server_version_num')::int >= 140000"; then
+            wait_for no_session
+        fi
+        ask locker ROLLBACK
+    done
+}
+
+@test "--timeout" {
+    stuck --timeout 500ms
+    ends_with 124
+    run ! grep -q '^result' "$out"
+    unstick
+    stuck --timeout 500ms --json
+    ends_with 124
+    [[ ! -s $out ]]
+    unstick
+}
+
+@test "a connection that is lost" {
+    stuck
+    sql "SELECT pg_terminate_backend($(walsender))" >/dev/null
+    ends_with 3
+    cp "$out" "$report"
+    line FAIL 'slot: '
+    no_line 'round trip'
+    unstick
+}
+
+@test "stdout that is closed, full or not read" {
+    local status=0
+    pgnudge doctor >&- 2>doctor.err || status=$?
+    ((status == 1))
+    status=0
+    pgnudge doctor >/dev/full 2>doctor.err || status=$?
+    ((status == 1))
+    grep -q 'error: could not write to standard output' doctor.err
+    mkfifo fifo
+    true <fifo &
+    status=0
+    pgnudge doctor >fifo 2>doctor.err || status=$?
+    ((status == 1))
+    wait_for no_slot
+}
+
+@test "a reader that goes away while the server makes a slot" {
+    local reader
+    mkfifo fifo
+    cat fifo >/dev/null 3>&- &
+    reader=$!
+    to=fifo stuck
+    kill "$reader"
+    ends_with 1
+    said 'error: could not write to standard output'
+    unstick
+}
+
+@test "a reader that takes its time" {
+    mkfifo fifo
+    exec {reader}<>fifo
+    to=fifo launch doctor --tables "$(printf 'nothing_like_%d,' {1..300})orders"
+    wait_for is_true "EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'pgnudge')"
+    wait_for no_session # it is through, and now waits for the reader
+    stop INT 130
+    exec {reader}>&-
+}
+
+# --- the command line ---
+
+@test "usage errors" {
+    local option status
+    for option in --nonsense --json=yes '--debounce x' '-p 0' '--tables a.b.c' 'one two'; do
+        status=0
+        # shellcheck disable=SC2086 # words
+        PGPORT=1 pgnudge doctor $option >usage.out 2>usage.err || status=$?
+        echo "$option: $status"
+        ((status == 2))
+        [[ ! -s usage.out && $(head -n 1 usage.err) == 'pgnudge: error: '* ]]
+    done
+    status=0
+    pgnudge --json >usage.out 2>usage.err || status=$?
+    ((status == 2))
+    grep -q 'doctor' usage.err
+}
+
+@test "it takes all options of the feed, and a database may be called doctor" {
+    examine 0 --debounce 10ms --max-batch-wait 1s --failsafe 1s --count 3 --partitions leaf \
+        --max-pending 1 --status-interval 1s --liveness-timeout 5s --backoff 1s,2s --no-reconnect \
+        -v -q "$PGDATABASE"
+    sql 'CREATE DATABASE doctor'
+    PGDATABASE=postgres listen -d doctor
+    stop
+    PGDATABASE=postgres examine 0 doctor
+    line ok 'login: .*database "doctor"'
+}

@@ -1,0 +1,119 @@
+/* The doctor without a server: signs of platforms, and the report. */
+#include <cjson/cJSON.h>
+
+#include "doctor/platform.h"
+#include "doctor/report.h"
+
+#include "check.h"
+
+static void signs(void)
+{
+    static const struct {
+        const char *sign;
+        enum platform platform;
+    } cases[] = {
+        {"role rds_superuser", PLATFORM_RDS},
+        {"setting rds.extensions", PLATFORM_RDS},
+        {"function aurora_version", PLATFORM_AURORA},
+        {"role azure_pg_admin", PLATFORM_AZURE},
+        {"setting cloudsql.iam_authentication", PLATFORM_CLOUD_SQL},
+        {"role supabase_admin", PLATFORM_SUPABASE},
+        {"setting neon.tenant_id", PLATFORM_NEON},
+        {"archive /controller/manager wal-archive %p", PLATFORM_CLOUDNATIVEPG},
+        {"archive cp %p /backup", PLATFORM_PLAIN},
+        {"", PLATFORM_PLAIN},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        CASE("%s", cases[i].sign);
+        CHECK_INT(platform_of_sign(cases[i].sign), cases[i].platform);
+    }
+}
+
+static void hosts(void)
+{
+    CHECK_INT(platform_of_host("db.x1.eu-west-1.rds.amazonaws.com"), PLATFORM_RDS);
+    CHECK_INT(platform_of_host("db.POSTGRES.database.azure.com"), PLATFORM_AZURE);
+    CHECK_INT(platform_of_host("ep-x.eu.aws.neon.tech"), PLATFORM_NEON);
+    CHECK_INT(platform_of_host("rds.amazonaws.com.example"), PLATFORM_PLAIN);
+    CHECK_INT(platform_of_host(".neon.tech"), PLATFORM_PLAIN);
+    CHECK_INT(platform_of_host(""), PLATFORM_PLAIN);
+    CHECK_INT(platform_join(PLATFORM_RDS, PLATFORM_AURORA), PLATFORM_AURORA);
+    CHECK_INT(platform_join(PLATFORM_PLAIN, PLATFORM_NEON), PLATFORM_NEON);
+    CHECK_INT(platform_join(PLATFORM_NEON, PLATFORM_PLAIN), PLATFORM_NEON);
+}
+
+static void fill(struct report *report)
+{
+    struct error error;
+
+    report_check(report, CHECK_OK, "one", "%s", "found\n\033[1m\xff");
+    report_check(report, CHECK_WARN, "two\t", "x");
+    report_cure(report, "first");
+    report_cure(report, "second");
+    error_set(&error, ERROR_PERMANENT, "message");
+    error_detail(&error, "detail");
+    report_error(report, CHECK_FAIL, "three", &error, "fallback");
+    error_hint(&error, "hint\nanother");
+    report_error(report, CHECK_FAIL, "four", &error, "fallback");
+    report_plugin(report, NULL, "why");
+    report_option(report, "--option", "because");
+    report_end(report);
+}
+
+static void lines(void)
+{
+    struct report *report = report_new(false);
+
+    REQUIRE(report != NULL);
+    fill(report);
+    CHECK_BUFFER(*report_text(report), "ok    one: found ?[1m?\n"
+                                       "warn  two : x\n"
+                                       "      first\n"
+                                       "      second\n"
+                                       "FAIL  three: message; detail\n"
+                                       "      fallback\n"
+                                       "FAIL  four: message; detail\n"
+                                       "      hint\n"
+                                       "      another\n"
+                                       "use   no plugin: why\n"
+                                       "use   --option: because\n"
+                                       "result: a feed would not work, 2 checks failed\n");
+    CHECK_INT(report_count(report, CHECK_FAIL), 2);
+    CHECK_INT(report_count(report, CHECK_OK), 1);
+    report_free(report);
+}
+
+static void document(void)
+{
+    struct report *report = report_new(true);
+    struct buffer *text;
+    cJSON *json;
+
+    REQUIRE(report != NULL);
+    text = report_text(report);
+    fill(report);
+    buffer_byte(text, '\0');
+    json = cJSON_Parse(text->data);
+    buffer_clear(text);
+    report_free(report);
+    REQUIRE(json != NULL);
+    text = &(struct buffer){0};
+    buffer_text(text, cJSON_GetObjectItem(
+                          cJSON_GetArrayItem(cJSON_GetObjectItem(json, "checks"), 1), "cure")
+                          ->valuestring);
+    CHECK_BUFFER(*text, "first\nsecond");
+    CHECK(cJSON_IsFalse(cJSON_GetObjectItem(json, "works")));
+    CHECK(cJSON_IsNull(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "recommendation"), "plugin")));
+    buffer_free(text);
+    cJSON_Delete(json);
+}
+
+static const struct check_test tests[] = {
+    {"signs tell the platform", signs},
+    {"so do hosts' names", hosts},
+    {"the report as lines, fit for a terminal", lines},
+    {"the report as a document", document},
+};
+
+CHECK_MAIN(tests)
