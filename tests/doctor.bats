@@ -504,7 +504,7 @@ unstick() {
 
 @test "a signal while the server makes a slot leaves none" {
     local how
-    for how in 'TERM 0' 'INT 130' 'HUP 129'; do
+    for how in 'TERM 143' 'INT 130' 'HUP 129'; do
         stuck
         # shellcheck disable=SC2086 # two words
         stop $how
@@ -524,7 +524,7 @@ unstick() {
 @test "a signal while it waits for an answer" {
     local how
     session locker
-    for how in 'TERM 0' 'INT 130' 'KILL 137'; do
+    for how in 'TERM 143' 'INT 130' 'KILL 137'; do
         ask locker 'BEGIN; LOCK TABLE pg_inherits IN ACCESS EXCLUSIVE MODE'
         launch doctor --tables public.orders
         wait_for is_true "EXISTS (SELECT FROM pg_stat_activity

@@ -87,6 +87,15 @@ pgnudge_pid() {
     asked
 }
 
+@test "the doctor asks, too, once" {
+    terminal doctor
+    enter sesame
+    over
+    asked
+    grep -q '^ok    login: scram-sha-256' "$out" || cat "$out"
+    grep -q '^ok    round trip' "$out"
+}
+
 @test "a wrong one ends with status 3" {
     terminal
     enter wrong

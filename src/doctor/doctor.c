@@ -24,6 +24,7 @@ static void end(struct doctor *doctor, enum feed_status status, int signal, int6
         doctor->ended = true;
         doctor->outcome = (struct feed_outcome){status, signal};
     }
+    password_stop(doctor->exam.config->password);
     exam_stop(&doctor->exam, now_us); /* asked twice: at once */
 }
 
@@ -71,7 +72,7 @@ static void step_output(struct doctor *doctor, short revents, int64_t now_us)
 
 /* ---- the loop ---- */
 
-enum { POLL_OUTPUT = EXAM_FDS, POLL_COUNT };
+enum { POLL_OUTPUT = EXAM_FDS, POLL_PASSWORD, POLL_COUNT };
 
 static bool is_over(const struct doctor *doctor)
 {
@@ -97,6 +98,8 @@ static void wait_for_events(const struct doctor *doctor, struct pollfd fds[POLL_
     exam_fds(&doctor->exam, fds);
     fds[POLL_OUTPUT] = (struct pollfd){.fd = doctor->ended ? -1 : doctor->output.fd,
                                        .events = text ? output_events(&doctor->output) : (short)0};
+    fds[POLL_PASSWORD] = (struct pollfd){.fd = password_fd(doctor->exam.config->password),
+                                         .events = password_events(doctor->exam.config->password)};
     os_poll(fds, POLL_COUNT, deadline_us == CLOCK_NEVER ? CLOCK_NEVER : timeout_us, waiting);
 }
 
@@ -105,7 +108,7 @@ static void step_signals(struct doctor *doctor, int64_t now_us)
     int number = signals_take();
 
     if (number != 0) {
-        end(doctor, FEED_STOPPED, number == SIGTERM ? 0 : number, now_us);
+        end(doctor, FEED_STOPPED, number, now_us); /* 0 would say that a feed works */
     }
 }
 
@@ -121,6 +124,7 @@ static void finish_report(struct doctor *doctor)
 
 static void run(struct doctor *doctor, const sigset_t *waiting)
 {
+    const struct feed_config *config = doctor->exam.config;
     struct pollfd fds[POLL_COUNT];
     int64_t now_us;
 
@@ -128,6 +132,7 @@ static void run(struct doctor *doctor, const sigset_t *waiting)
         wait_for_events(doctor, fds, waiting);
         now_us = clock_now_us();
         step_signals(doctor, now_us);
+        password_step(config->password);
         if (now_us >= doctor->timeout_us && !doctor->ended) {
             end(doctor, FEED_TIMEOUT, 0, now_us);
         }
