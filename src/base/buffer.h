@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bounds.h"
+
 struct buffer {
     char *data; /* NULL until the first append; not NUL-terminated */
     size_t len;
@@ -16,8 +18,6 @@ struct buffer {
     size_t limit; /* bytes it may grow to; 0: BUFFER_LIMIT */
     bool failed;
 };
-
-#define BUFFER_LIMIT ((size_t)64 << 20) /* bytes, where the owner names none */
 
 void buffer_append(struct buffer *buffer, const void *data, size_t len);
 void buffer_text(struct buffer *buffer, const char *text);

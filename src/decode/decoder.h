@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bounds.h"
 #include "base/buffer.h"
 #include "base/text.h"
 
@@ -32,8 +33,6 @@ struct change {
 };
 
 #define MESSAGE_PREFIX "pgnudge"
-
-#define RAW_NAME_MAX 1024 /* bytes of a name in the plugin's writing; 63 + 63 characters are less */
 
 /* Where one message has got to. Private to the decoder. */
 struct decoder {

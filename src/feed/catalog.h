@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bounds.h"
 #include "base/buffer.h"
 #include "base/encoding.h"
 #include "feed/names.h"
@@ -18,8 +19,7 @@
 #include "feed/xids.h"
 #include "pq/query.h"
 
-#define CATALOG_ASKED_MAX 100 /* unknown tables looked up in one comparison */
-#define FINGERPRINT_MAX   96  /* bytes, NUL included */
+#define FINGERPRINT_MAX 96 /* bytes, NUL included */
 
 enum catalog_state {
     CATALOG_IDLE,

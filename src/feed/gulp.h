@@ -12,8 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes that end a pause: half of what the kernel then has room for, lest the server waits. */
-#define GULP_BYTES ((size_t)256 * 1024)
+#include "base/bounds.h"
 
 struct gulp {
     int64_t longest_us; /* pause */

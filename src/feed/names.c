@@ -9,10 +9,9 @@
 #include "feed/payload.h"
 
 /* Of the key of a spelling by parts; one of a plugin's has its number there. */
-#define PARTS_PREFIX   '='
-#define SQL_PREFIX     '@'
-#define TOUCH_XIDS_MAX 64             /* kept one by one for a table, until the next comparison */
-#define REPLACEMENT    "\xef\xbf\xbd" /* U+FFFD */
+#define PARTS_PREFIX '='
+#define SQL_PREFIX   '@'
+#define REPLACEMENT  "\xef\xbf\xbd" /* U+FFFD */
 
 struct names {
     struct names_setup setup;

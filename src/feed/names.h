@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bounds.h"
 #include "base/encoding.h"
 #include "base/text.h"
 #include "decode/decoder.h"
@@ -22,9 +23,6 @@
 #include "feed/tree.h"
 #include "feed/window.h"
 #include "feed/xids.h"
-
-#define NAMES_MAX   ((size_t)32 * 1024) /* spellings kept; then those not in use are forgotten */
-#define TARGETS_MAX 8                   /* names that one table's change may have */
 
 /* How to name a change below a watched table. */
 enum partitions { PARTITIONS_ROOT, PARTITIONS_LEAF };

@@ -8,11 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bounds.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "pq/conninfo.h"
-
-#define REPLICAS_MAX 8
 
 struct replica;
 

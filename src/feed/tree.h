@@ -10,10 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bounds.h"
 #include "base/text.h"
-
-#define TREE_MAX    ((size_t)262144) /* relations: some 40 MB; a catalog with more is refused */
-#define LINEAGE_MAX 64               /* a table and what stands above it */
 
 struct tree;
 

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define XIDS_MAX ((size_t)65536) /* kept one by one; beyond that only the highest */
+#include "base/bounds.h"
 
 /* What pg_current_snapshot() says, at one moment. */
 struct snapshot {

@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+#include "base/bounds.h"
 #include "base/error.h"
 #include "pq/hosts.h"
 
-#define ADDRESSES_MAX    32  /* of one name; what a resolver gives beyond that is left out */
 #define ADDRESS_TEXT_MAX 160 /* bytes of an address for people, NUL included */
 
 struct address {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bounds.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "pq/address.h"
@@ -15,8 +16,7 @@
 #include "pq/io.h"
 #include "pq/transport.h"
 
-#define LOGIN_BODY_MAX 30000 /* bytes, as in libpq: what is longer isn't PostgreSQL */
-#define CANCEL_KEY_MAX 256   /* bytes; 4 before protocol 3.2 */
+#define CANCEL_KEY_MAX 256 /* bytes; 4 before protocol 3.2 */
 
 /* What BackendKeyData says: needed to cancel what the connection is doing. */
 struct cancel_key {

@@ -9,10 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/bounds.h"
 #include "base/error.h"
 #include "base/text.h"
-
-#define CONNSTRING_MAX ((size_t)16384) /* bytes of a connection string, and of each value */
 
 /* One parameter of a string, decoded. Valid until the callback returns. */
 struct connstring_item {

@@ -14,11 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bounds.h"
 #include "base/text.h"
-
-#define FRAME_PREFIX   ((size_t)16 * 1024) /* bytes of a body that come in one piece */
-#define FRAME_BUFFER   ((size_t)64 * 1024) /* bytes read from the socket at once, at most */
-#define FRAME_BODY_MAX 0x7fffffff          /* bytes: what an int32 length can say */
 
 enum frame_kind {
     FRAME_NONE,  /* feed more bytes first */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bounds.h"
 #include "pq/tlserror.h"
 #include "pq/tlsfiles.h"
 #include "pq/tlsverify.h"
@@ -14,8 +15,6 @@
 #define ALPN "postgresql" /* as registered with IANA */
 #define DIRECT_HINT                                                                                \
     "sslnegotiation=direct takes PostgreSQL 17 or newer, or a proxy that knows ALPN \"" ALPN "\"."
-
-#define READ_AHEAD_BYTES ((size_t)32 * 1024) /* of records, read from the socket at once */
 
 struct tls {
     SSL_CTX *ctx;

@@ -117,7 +117,13 @@ void tlsverify_explain(const struct tls_flaw *flaw, const struct conninfo *info,
     chain_hint(flaw, info, error);
 }
 
-/* --- the name --- */
+/*
+ * --- the name ---
+ *
+ * By libpq's rules. X509_check_host has others: it takes no "*.local", and no
+ * common name for an address beside a dNSName, so that what psql connects to
+ * would be refused here.
+ */
 
 enum name_match { NAME_OTHER, NAME_SAME, NAME_MALFORMED };
 

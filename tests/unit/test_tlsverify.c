@@ -6,7 +6,7 @@
 
 #include "check.h"
 
-#define NAMES_MAX 4
+#define ALT_NAMES_MAX 4
 
 /* One alternative name: text, or the bytes of an address. */
 struct alt_name {
@@ -30,7 +30,7 @@ static bool add_names(X509 *cert, const struct alt_name *names)
     GENERAL_NAMES *list = GENERAL_NAMES_new();
     bool ok;
 
-    for (size_t i = 0; i < NAMES_MAX && names[i].kind != 0; i++) {
+    for (size_t i = 0; i < ALT_NAMES_MAX && names[i].kind != 0; i++) {
         GENERAL_NAME *name = GENERAL_NAME_new();
         ASN1_STRING *string =
             ASN1_STRING_type_new(names[i].kind == GEN_DNS ? V_ASN1_IA5STRING : V_ASN1_OCTET_STRING);
@@ -66,7 +66,7 @@ struct name_case {
     const char *what;
     const char *host;
     struct slice common_name;
-    struct alt_name names[NAMES_MAX];
+    struct alt_name names[ALT_NAMES_MAX];
     const char *message; /* NULL: it is the host's */
 };
 
@@ -214,7 +214,7 @@ static void addresses(void)
 /* An extension that can't be read must not let the common name count. */
 static void unreadable_extension(void)
 {
-    X509 *cert = make_cert(BYTES("db"), (const struct alt_name[NAMES_MAX]){{0}});
+    X509 *cert = make_cert(BYTES("db"), (const struct alt_name[ALT_NAMES_MAX]){{0}});
     ASN1_OCTET_STRING *bytes = ASN1_OCTET_STRING_new();
     struct error error = {0};
     X509_EXTENSION *extension;
@@ -234,7 +234,7 @@ static void unreadable_extension(void)
 /* What a server says of itself is shown, so it is cut and its control characters are not its own. */
 static void long_and_odd_names(void)
 {
-    struct alt_name long_name[NAMES_MAX] = {{GEN_DNS, {NULL, 0}}};
+    struct alt_name long_name[ALT_NAMES_MAX] = {{GEN_DNS, {NULL, 0}}};
     struct error error = {0};
     char text[3000];
     X509 *cert;

@@ -1,0 +1,54 @@
+/*
+ * The bounds of memory. What pgnudge holds is a sum of these, whatever the rows
+ * and transactions are, and however many tables and names there are:
+ *
+ *   connections      FRAME_BUFFER each, with TLS READ_AHEAD_BYTES and OpenSSL's own buffers;
+ *                    the stream's, the gate's, REPLICAS_MAX more
+ *   names            NAMES_MAX spellings, about 1 KB each with its name and its place in a window
+ *   two windows      an event for each of --max-pending payloads, XIDS_MAX xids, a line
+ *   the tree         TREE_MAX relations of some 150 bytes
+ *   the kernel       GULP_BYTES, and what comes until they are read
+ *
+ * A message of 1 GB goes through FRAME_BUFFER. A row is never held, a name is
+ * held once. What only bounds a text (an error, a path, a line of a file) is
+ * named where that text is.
+ */
+#ifndef PGNUDGE_BASE_BOUNDS_H
+#define PGNUDGE_BASE_BOUNDS_H
+
+#include <stddef.h>
+
+/* ---- messages of the server ---- */
+
+#define FRAME_BUFFER     ((size_t)64 * 1024) /* bytes read from a socket at once, at most */
+#define FRAME_PREFIX     ((size_t)16 * 1024) /* bytes of a body that come in one piece */
+#define FRAME_BODY_MAX   0x7fffffff          /* bytes: what an int32 length can say */
+#define LOGIN_BODY_MAX   30000 /* bytes, as in libpq: what is longer isn't PostgreSQL */
+#define READ_AHEAD_BYTES ((size_t)32 * 1024)  /* of TLS records, read from the socket at once */
+#define GULP_BYTES       ((size_t)256 * 1024) /* in the kernel, which end a pause of reading */
+
+/* ---- names and transactions ---- */
+
+#define RAW_NAME_MAX   1024 /* bytes of a name in the plugin's writing; 63 + 63 characters are less */
+#define NAMES_MAX      ((size_t)32 * 1024) /* spellings kept; then those not in use are forgotten */
+#define TARGETS_MAX    8                   /* names that one table's change may have */
+#define TOUCH_XIDS_MAX 64              /* kept one by one for a table, until the next comparison */
+#define XIDS_MAX       ((size_t)65536) /* kept one by one; beyond that only the highest */
+
+/* ---- the catalog ---- */
+
+#define TREE_MAX          ((size_t)262144) /* relations: some 40 MB; a catalog with more is refused */
+#define LINEAGE_MAX       64               /* a table and what stands above it */
+#define CATALOG_ASKED_MAX 100              /* unknown tables looked up in one comparison */
+
+/* ---- what the user gives ---- */
+
+#define CONNSTRING_MAX ((size_t)16384) /* bytes of a connection string, and of each value */
+#define ADDRESSES_MAX  32 /* of one name; what a resolver gives beyond that is left out */
+#define REPLICAS_MAX   8  /* --visible-on */
+
+/* ---- everything else ---- */
+
+#define BUFFER_LIMIT ((size_t)64 << 20) /* bytes of a buffer whose owner names no limit */
+
+#endif
