@@ -147,6 +147,7 @@ static void run(struct feed *feed, const sigset_t *waiting)
         step_replicas(feed, fds, now_us);
         step_timers(feed, now_us);
         printer_step(feed, fds[POLL_OUTPUT].revents, now_us);
+        link_answer(feed, now_us);
     }
 }
 

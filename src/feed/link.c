@@ -338,7 +338,7 @@ static bool read_stream(struct feed *feed, int64_t now_us, struct error *error)
         }
     } while (conn_pending(conn) && ++reads < READS_MAX);
     gulp_took(&feed->link.gulp, (size_t)(conn_received(conn) - before), now_us);
-    return stream_answer(feed->link.stream, now_us, error);
+    return true;
 }
 
 static void step_live(struct feed *feed, bool ready, int64_t now_us)
@@ -347,6 +347,15 @@ static void step_live(struct feed *feed, bool ready, int64_t now_us)
 
     /* At a deadline too: silence is only what a read confirms (we may have been stopped). */
     if ((ready || now_us >= live_deadline(feed)) && !read_stream(feed, now_us, &error)) {
+        link_failed(feed, &error, now_us);
+    }
+}
+
+void link_answer(struct feed *feed, int64_t now_us)
+{
+    struct error error;
+
+    if (feed->link.state == LINK_LIVE && !stream_answer(feed->link.stream, now_us, &error)) {
         link_failed(feed, &error, now_us);
     }
 }

@@ -106,14 +106,20 @@ static void advance(struct feed *feed, int64_t now_us)
     }
 }
 
+/* What poll says of stdout right now. */
+static short look(const struct output *output)
+{
+    struct pollfd out = {.fd = output->fd, .events = output_events(output)};
+
+    return poll(&out, 1, 0) == 1 ? out.revents : (short)0;
+}
+
 /* A busy stream may never pause between two transactions. */
 void printer_at_commit(struct feed *feed, int64_t now_us)
 {
-    struct output *output = &feed->printer.output;
-    struct pollfd out = {.fd = output->fd, .events = output_events(output)};
+    const struct output *output = &feed->printer.output;
 
-    if (window_due(feed, now_us) && !output_busy(output) && poll(&out, 1, 0) == 1 &&
-        (out.revents & POLLOUT) != 0) {
+    if (window_due(feed, now_us) && !output_busy(output) && (look(output) & POLLOUT) != 0) {
         advance(feed, now_us);
     }
 }
@@ -210,8 +216,12 @@ void printer_step(struct feed *feed, short revents, int64_t now_us)
 {
     struct output *output = &feed->printer.output;
     struct error error;
-    enum output_result result = output_check(output, revents);
+    enum output_result result;
 
+    if ((revents & POLLOUT) == 0 && wants_out(feed, now_us)) { /* since the wait */
+        revents = (short)(revents | look(output));
+    }
+    result = output_check(output, revents);
     if (result == OUTPUT_OK && ((revents & POLLOUT) != 0 || output->held_up)) {
         advance(feed, now_us);
         if (output_busy(output)) {

@@ -91,6 +91,10 @@ void feed_fail(struct feed *feed, const struct error *error, int64_t now_us);
 /* Goes on with the stream's connection; `ready`: poll reported something. */
 void link_step(struct feed *feed, bool ready, int64_t now_us);
 
+/* Tells the server what it is owed. Behind the line that a change may have made: who waits for
+ * that is in more of a hurry. */
+void link_answer(struct feed *feed, int64_t now_us);
+
 /* The poll entry for the stream. */
 struct pollfd link_pollfd(struct feed *feed);
 
