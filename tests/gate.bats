@@ -417,6 +417,8 @@ identified_by_other() {
     launch --no-reconnect
     ends_with 1
     [[ ! -s $out ]]
+    said 'error: the second connection, .* too many connections'
+    [[ $(grep -c 'too many connections' "$err") == 1 ]]
     wait_for no_slot
     launch --backoff 10ms,100ms
     wait_for said 'second connection'

@@ -172,24 +172,15 @@ static void ask_what_is_due(struct gate *gate, uint64_t position, int64_t now_us
     }
 }
 
-static enum gate_event down(struct gate *gate, const struct error *error)
+static enum gate_event down(struct gate *gate, struct error *error)
 {
     gate->list_wanted |= gate->asking == ASK_RUNNING;
     gate->asking = ASK_NOTHING;
     gate->other_wanted = false;
     gate->identified = false;
     pace_by(&gate->pace, 0); /* as soon as it is up again */
-    if (!gate->told_down) {
-        struct error told = *error;
-
-        gate->told_down = true;
-        error_prefix(&told, "the second connection, which tells what can be seen, %s",
-                     gate->has_worked ? "is lost" : "can't be made");
-        if (told.detail[0] == '\0') {
-            error_detail(&told, "Items wait until it is back.");
-        }
-        log_report(gate->setup.log, LOG_WARNING, &told);
-    }
+    error_prefix(error, "the second connection, which tells what can be seen, %s",
+                 gate->has_worked ? "is lost" : "can't be made");
     return GATE_FAILED;
 }
 
@@ -203,7 +194,7 @@ static enum gate_event take_answer(struct gate *gate, int64_t now_us, struct err
     case ASK_IDENTITY:
         if (strcmp(gate->identity, gate->setup.identity) != 0) {
             error_set(error, ERROR_TRANSIENT,
-                      "the second connection reached another server than the stream");
+                      "it reached another server than the stream");
             error_hint(error, "Is a load balancer in between?");
             probe_reject(gate->probe, now_us);
             return down(gate, error);
@@ -261,6 +252,20 @@ enum gate_event gate_step(struct gate *gate, uint64_t position, int64_t now_us, 
 bool gate_has_worked(const struct gate *gate)
 {
     return gate->has_worked;
+}
+
+void gate_tell_down(struct gate *gate, const struct error *error)
+{
+    struct error told = *error;
+
+    if (gate->told_down) {
+        return;
+    }
+    gate->told_down = true;
+    if (told.detail[0] == '\0') {
+        error_detail(&told, "Items wait until it is back.");
+    }
+    log_report(gate->setup.log, LOG_WARNING, &told);
 }
 
 void gate_hurry(struct gate *gate, int64_t now_us)

@@ -62,6 +62,9 @@ enum gate_event gate_step(struct gate *gate, uint64_t position, int64_t now_us,
 /* Whether it has worked since gate_new: then its failures are mended in the background. */
 bool gate_has_worked(const struct gate *gate);
 
+/* Warns that it is being mended: once, until it is up again. `error`: GATE_FAILED's. */
+void gate_tell_down(struct gate *gate, const struct error *error);
+
 /* Asks for a new sight now, then ever less often, until gate_rest. */
 void gate_hurry(struct gate *gate, int64_t now_us);
 void gate_rest(struct gate *gate, int64_t now_us);

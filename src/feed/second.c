@@ -167,8 +167,12 @@ static bool take_gate(struct feed *feed, int64_t now_us, struct error *error)
     case GATE_FAILED:
         not_answered(feed, now_us);
         /* Its first connect ends as the stream's does; later it is mended in the background. */
-        return gate_has_worked(link->gate) ||
-               (error->kind == ERROR_TRANSIENT && feed->config->reconnect);
+        if (!gate_has_worked(link->gate) &&
+            (error->kind != ERROR_TRANSIENT || !feed->config->reconnect)) {
+            return false;
+        }
+        gate_tell_down(link->gate, error);
+        break;
     }
     return true;
 }
