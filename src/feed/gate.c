@@ -193,8 +193,7 @@ static enum gate_event take_answer(struct gate *gate, int64_t now_us, struct err
     switch (answered) {
     case ASK_IDENTITY:
         if (strcmp(gate->identity, gate->setup.identity) != 0) {
-            error_set(error, ERROR_TRANSIENT,
-                      "it reached another server than the stream");
+            error_set(error, ERROR_TRANSIENT, "it reached another server than the stream");
             error_hint(error, "Is a load balancer in between?");
             probe_reject(gate->probe, now_us);
             return down(gate, error);

@@ -26,7 +26,7 @@ static const struct cure login_cures[] = {
      "Then: SELECT pg_reload_conf();"},
     {"28000", "",
      "See that the role is there and may log in (ALTER ROLE $role LOGIN;), and what pg_hba.conf "
-     "asks of it: peer wants the system user of that name."},
+     "asks of it: peer wants the system user of that name, cert a client certificate for it."},
     {"28P01", "",
      "Check the user name and the password; in psql, \\password $role sets a new one."},
     {"3D000", "", "psql -l lists the databases; without -d, the user's name is taken for one."},
@@ -38,6 +38,7 @@ static const struct cure login_cures[] = {
     {"53300", "",
      "pgnudge takes two connections: raise max_connections, or the limit of the role (ALTER ROLE "
      "$role CONNECTION LIMIT -1;) or the database."},
+    {"55000", "DROP DATABASE", ""}, /* its creation was cut short: the server's own hint will do */
     {"55000", "", "ALTER DATABASE $database ALLOW_CONNECTIONS true;"},
     {"57P03", "", "It is starting, stopping or in recovery: its log says how far it is."},
     {"08P01", "", POOLER},

@@ -97,6 +97,15 @@ void link_failed(struct feed *feed, struct error *error, int64_t now_us)
     }
 }
 
+static void stream_ended(struct feed *feed, struct error *error, int64_t now_us)
+{
+    if (error->kind != ERROR_FATAL) {
+        error_prefix(error, "the stream from %s has ended",
+                     conn_address(session_conn(feed->link.session))->text);
+    }
+    link_failed(feed, error, now_us);
+}
+
 static void slot_given_up(struct feed *feed, int64_t now_us)
 {
     struct error error;
@@ -233,7 +242,7 @@ static void go_live(struct feed *feed, int64_t now_us)
     link->gulp_told = conn_low_water(setup.conn, 1);
     gulp_init(&link->gulp, feed->config->window.debounce_us, link->gulp_told);
     if (!take_stream(feed, now_us, &error)) { /* what came together with the last answer */
-        link_failed(feed, &error, now_us);
+        stream_ended(feed, &error, now_us);
     }
 }
 
@@ -347,7 +356,7 @@ static void step_live(struct feed *feed, bool ready, int64_t now_us)
 
     /* At a deadline too: silence is only what a read confirms (we may have been stopped). */
     if ((ready || now_us >= live_deadline(feed)) && !read_stream(feed, now_us, &error)) {
-        link_failed(feed, &error, now_us);
+        stream_ended(feed, &error, now_us);
     }
 }
 
@@ -356,7 +365,7 @@ void link_answer(struct feed *feed, int64_t now_us)
     struct error error;
 
     if (feed->link.state == LINK_LIVE && !stream_answer(feed->link.stream, now_us, &error)) {
-        link_failed(feed, &error, now_us);
+        stream_ended(feed, &error, now_us);
     }
 }
 

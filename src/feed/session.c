@@ -95,6 +95,12 @@ static enum plugin current_plugin(const struct session *session)
     return session->setup.plugins[session->plugin];
 }
 
+/* The server, for people. */
+static const char *where(const struct session *session)
+{
+    return conn_address(login_conn(session->login))->text;
+}
+
 static bool take_facts(void *context, struct query_row *row)
 {
     struct session_facts *facts = &((struct session *)context)->facts;
@@ -249,13 +255,13 @@ static bool logged_in(struct session *session, int64_t now_us, struct error *err
     const char *version = conn_server_version(session_conn(session));
 
     log_say(session->setup.log, LOG_INFO, "logged in to %s, PostgreSQL %s, %s, with %s",
-            conn_address(session_conn(session))->text, version[0] != '\0' ? version : "?",
+            where(session), version[0] != '\0' ? version : "?",
             conn_tls(session_conn(session)) != NULL ? tls_version(conn_tls(session_conn(session)))
                                                     : "without TLS",
             login_method(session->login));
     if (version[0] != '\0' && atoi(version) < SERVER_VERSION_MIN) {
-        return error_set(error, ERROR_PERMANENT, "the server runs PostgreSQL %s, pgnudge needs %d",
-                         version, SERVER_VERSION_MIN);
+        return error_set(error, ERROR_PERMANENT, "%s runs PostgreSQL %s, pgnudge needs %d",
+                         where(session), version, SERVER_VERSION_MIN);
     }
     session->encoding = encoding_open(conn_server_encoding(session_conn(session)));
     session->pushdown.encoding = session->encoding;
@@ -371,16 +377,16 @@ static void describe(const struct session *session, struct error *error)
         return;
     case SESSION_SLOT:
         hint_slot(error, session->setup.info, current_plugin(session));
-        error_prefix(error, "could not create a replication slot with %s",
-                     plugin_name(current_plugin(session)));
+        error_prefix(error, "could not create a replication slot with %s on %s",
+                     plugin_name(current_plugin(session)), where(session));
         if (session->plugin > 0 && error->detail[0] == '\0') {
             error_detail(error, "Nor with %s: %s", plugin_name(session->setup.plugins[0]),
                          session->refusal);
         }
         return;
     case SESSION_START:
-        error_prefix(error, "could not start the replication with %s",
-                     plugin_name(current_plugin(session)));
+        error_prefix(error, "could not start the replication with %s on %s",
+                     plugin_name(current_plugin(session)), where(session));
         return;
     case SESSION_SETTINGS:
     case SESSION_CHECK:
@@ -388,7 +394,7 @@ static void describe(const struct session *session, struct error *error)
     case SESSION_TREE:
     case SESSION_FILTERS:
     case SESSION_LIVE:
-        error_prefix(error, "could not prepare the connection");
+        error_prefix(error, "could not prepare the connection to %s", where(session));
         return;
     }
 }

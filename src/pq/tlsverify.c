@@ -97,8 +97,8 @@ static void chain_hint(const struct tls_flaw *flaw, const struct conninfo *info,
                               "send the intermediate certificates.");
         } else {
             error_hint(error,
-                       "The CAs in \"%s\" are trusted; the server must send the "
-                       "intermediate certificates.",
+                       "The root CA's certificate belongs into \"%s\" (sslrootcert); the server "
+                       "must send the intermediate ones.",
                        roots);
         }
         break;
