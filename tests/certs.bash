@@ -42,6 +42,21 @@ new_expired() {
     own_key "$1"
 }
 
+# new_early NAME CA SUBJECT-ALT-NAME: it will be good.
+new_early() {
+    local certs=$SERVER/certs
+    openssl req "${ec[@]}" -nodes -subj "/CN=${3#*:}" -addext "subjectAltName=$3" \
+        -keyout "$certs/$1.key" -out "$certs/$1.csr" 2>/dev/null
+    printf '%s\n' '[ca]' 'default_ca=x' '[x]' "database=$certs/$1.index" 'default_md=sha256' \
+        'rand_serial=yes' 'policy=p' 'copy_extensions=copy' "new_certs_dir=$certs" \
+        '[p]' 'commonName=supplied' >"$certs/$1.ca"
+    : >"$certs/$1.index"
+    openssl ca -batch -notext -config "$certs/$1.ca" -cert "$certs/$2.crt" \
+        -keyfile "$certs/$2.key" -startdate 20480101000000Z -enddate 20490101000000Z \
+        -in "$certs/$1.csr" -out "$certs/$1.crt" 2>/dev/null
+    own_key "$1"
+}
+
 # with_chain NAME CA...: NAME-chain, with the CAs' certificates behind its own.
 with_chain() {
     local certs=$SERVER/certs file

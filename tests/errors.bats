@@ -46,6 +46,7 @@ teaches() {
     if (($1 == 1)); then options+=(--no-reconnect); fi
     launch "${options[@]}"
     ends_with "$1"
+    [[ $(grep -cvE '^pgnudge: (detail|hint): ' "$err") == 1 ]]
     cured "$2"
 }
 
@@ -189,13 +190,101 @@ answers() {
     reload
 }
 
-@test "a server that asks for less than require_auth allows" {
+@test "other flaws of the server's certificate" {
+    local certs=$SERVER/certs
+    export PGSSLMODE=verify-full PGSSLROOTCERT=$certs/ours.crt PGHOST=localhost
+    new_ca ours
+    new_cert good ours DNS:localhost "${ec[@]}"
+    serve_cert good
+    PGSSLROOTCERT=system teaches 3 \
+        'server certificate is not trusted: unable to get local issuer certificate'
+    PGHOST='' PGHOSTADDR=127.0.0.1 teaches 3 'sslmode verify-full needs a host name to verify'
+    new_crl all ours good
+    PGSSLCRL=$certs/all.crl teaches 3 'server certificate is not trusted: certificate revoked'
+    new_ca theirs
+    new_crl theirs theirs
+    PGSSLCRL=$certs/theirs.crl teaches 3 \
+        'server certificate is not trusted: unable to get certificate CRL'
+    openssl ca -config "$certs/all.ca" -cert "$certs/ours.crt" -keyfile "$certs/ours.key" \
+        -gencrl -crl_lastupdate 200101000000Z -crl_nextupdate 200102000000Z -out old.crl 2>/dev/null
+    PGSSLCRL=old.crl teaches 3 'server certificate is not trusted: CRL has expired'
+    new_early early ours DNS:localhost
+    serve_cert early
+    teaches 3 'server certificate is not trusted: certificate is not yet valid'
+    new_cert five_bytes ours DER:30:07:87:05:7f:00:00:01:02 "${ec[@]}" # of an address
+    serve_cert five_bytes
+    teaches 3 'server certificate has a malformed name'
+    sql 'ALTER SYSTEM RESET ALL'
+    reload
+}
+
+# handshakes [OPTION]...: OpenSSL's server, on $port.
+handshakes() {
+    port=$((20000 + RANDOM % 10000))
+    [[ -p no_input ]] || mkfifo no_input
+    setpriv --pdeathsig KILL openssl s_server -quiet -accept "127.0.0.1:$port" \
+        -cert "$SERVER/certs/good.crt" -key "$SERVER/certs/good.key" "$@" \
+        <>no_input >s_server.log 2>&1 3>&- &
+    pids+=("$!")
+    wait_for accepts
+}
+
+@test "TLS that the server speaks otherwise" {
+    export PGSSLMODE=require
+    new_ca ours
+    new_cert good ours DNS:localhost "${ec[@]}"
+    sql "ALTER SYSTEM SET ssl_max_protocol_version = 'TLSv1.2'"
+    serve_cert good
+    PGSSLMINPROTOCOLVERSION=TLSv1.3 teaches 3 'TLS error: …'
+    sql 'ALTER SYSTEM RESET ALL'
+    reload
+    export PGSSLNEGOTIATION=direct
+    handshakes
+    teaches 3 \
+        'the direct TLS connection was established without the ALPN protocol "postgresql"' -p "$port"
+    handshakes -alpn postgresql -Verify 1
+    teaches 3 'the server wants a client certificate' -p "$port"
+}
+
+@test "a client certificate that isn't there, or that nobody asks for" {
+    export PGSSLMODE=require PGSSLCERT=$PWD/client.crt PGSSLKEY=$PWD/client.key
+    new_ca ours
+    new_cert good ours DNS:localhost "${ec[@]}"
+    serve_cert good
+    PGSSLCERTMODE=require teaches 3 \
+        'sslcertmode is "require", but certificate file "…" does not exist'
+    ln -s client.crt client.crt
+    teaches 3 'could not open certificate file "…": …'
+    cp --remove-destination "$SERVER/certs/good.crt" client.crt
+    teaches 3 'could not open private key file "…": …'
+    install -m 600 "$SERVER/certs/good.key" client.key
+    PGSSLCERTMODE=require teaches 3 'sslcertmode is "require", but the server did not …'
+    sql 'ALTER SYSTEM RESET ALL'
+    reload
+}
+
+@test "a server that asks for less than is required, or for what isn't there" {
     PGREQUIREAUTH=scram-sha-256 teaches 3 'require_auth is "…", but the server wants …'
+    PGCHANNELBINDING=require teaches 3 'channel_binding is "require", but the server wants …'
+    answers 'R\0\0\0\10\0\0\0\7'
+    PGSSLMODE=disable teaches 3 \
+        'the server asks for authentication method …, which pgnudge lacks' -p "$port"
+}
+
+@test "a server that target_session_attrs doesn't want" {
+    teaches 1 'server is not in hot standby mode' target_session_attrs=standby
+    teaches 1 'session is not read-only' target_session_attrs=read-only
+    sql "ALTER DATABASE $PGDATABASE SET default_transaction_read_only = on"
+    teaches 1 'session is read-only' target_session_attrs=read-write
+    allow_standbys
+    start_standby
+    teaches 1 'server is in hot standby mode' -p "$(server_port "$standby")" \
+        target_session_attrs=primary
 }
 
 @test "a server that is too old" {
     answers 'R\0\0\0\10\0\0\0\0S\0\0\0\31server_version\00012.22\0K\0\0\0\14\0\0\0\1\0\0\0\1Z\0\0\0\5I'
-    PGSSLMODE=disable teaches 3 'the server runs PostgreSQL …, pgnudge needs 13' -p "$port"
+    PGSSLMODE=disable teaches 3 'server at … runs PostgreSQL …, pgnudge needs 13' -p "$port"
 }
 
 # --- the login ---
@@ -230,7 +319,12 @@ hba_line_works() {
 }
 
 @test "a role that isn't there, may not log in, or is another system user" {
-    hba 'host all nobody_knows,shut samehost trust' 'local all other peer'
+    new_ca ours
+    new_cert good ours DNS:localhost "${ec[@]}"
+    sql "ALTER SYSTEM SET ssl_ca_file = '$SERVER/certs/ours.crt'"
+    serve_cert good
+    hba 'host all nobody_knows,shut samehost trust' 'local all other peer' \
+        'hostssl all other samehost cert'
     sql 'CREATE ROLE shut REPLICATION' 'CREATE ROLE other LOGIN REPLICATION'
     teaches 3 'role "…" does not exist' -U nobody_knows
     teaches 3 'role "…" is not permitted to log in' -U shut
@@ -238,7 +332,8 @@ hba_line_works() {
     listen -U shut
     stop
     teaches 3 'Peer authentication failed for user "…"' -U other -h "$SERVER"
-    sql 'DROP ROLE shut, other'
+    PGSSLMODE=require teaches 3 'connection requires a valid client certificate' -U other
+    sql 'DROP ROLE shut, other' 'ALTER SYSTEM RESET ALL'
     no_hba
 }
 
@@ -246,7 +341,7 @@ hba_line_works() {
     hba 'host all secretive samehost scram-sha-256'
     sql "CREATE ROLE secretive LOGIN REPLICATION PASSWORD 'right'"
     PGPASSWORD=wrong teaches 3 'password authentication failed for user "…"' -U secretive
-    teaches 3 'the server asks for a password, but none is known' -U secretive
+    teaches 3 'the server asks for a password, but none is known' -U secretive -w
     no_hba
     hba 'host all secretive samehost password'
     PGPASSWORD=right teaches 3 \
@@ -374,6 +469,24 @@ hba_line_works() {
     server_restart "$SERVER"
 }
 
+@test "a second connection that reaches another server" {
+    local other=$SERVER_ROOT/errors-other socket create="CREATE DATABASE $PGDATABASE"
+    socket=$PWD/.s.PGSQL.$PGPORT
+    server_start "$other"
+    PGDATABASE=postgres server_sql "$other" "$create"
+    ln -s "$SERVER/.s.PGSQL.$PGPORT" "$socket"
+    sql "BEGIN; INSERT INTO orders (n) VALUES (1); PREPARE TRANSACTION 'blocker'"
+    PGHOST=$PWD launch --backoff 10ms,100ms
+    wait_for said 'prepared transaction [0-9]+, "blocker"'
+    ln -sf "$other/.s.PGSQL.$(server_port "$other")" "$socket"
+    sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE application_name = 'pgnudge' AND backend_type = 'client backend'" >/dev/null
+    wait_for cured 'the second connection, … it reached another server than the stream'
+    stop
+    sql "ROLLBACK PREPARED 'blocker'"
+    server_stop "$other" immediate
+}
+
 @test "wal_level, max_replication_slots: the hints' statements mend it" {
     restart_with 'wal_level = replica'
     teaches 3 'logical decoding requires wal_level >= logical'
@@ -400,6 +513,15 @@ hba_line_works() {
     server_stop "$standby"
     server_start "$standby"
     teaches 1 'the database system is …' -p "$(server_port "$standby")"
+}
+
+# --- tables ---
+
+@test "a table that isn't there" {
+    teaches 3 'no table matches --tables "…"' -t public.nothing_of_the_kind
+    launch -t public.ordres
+    ends_with 3
+    said '^pgnudge: hint: Did you mean "public\.orders"\?$'
 }
 
 # --- plugins ---
@@ -465,28 +587,32 @@ accepts() {
         echo "$message"
         case $message in
             'failed: No route to host') ;; # as if the network were unreachable
+            "the server's SCRAM signature is wrong") ;; # in tests/unit/test_scram.c
             *) grep -qF -e "teaches 1 '$message'" -e "teaches 3 '$message'" \
                 -e "teaches 3 \"$message\"" -e "cured '$message'" <<<"$source" ;;
         esac
     done < <(rows | cut -d '|' -f 2 | codes)
 }
 
+# All hints but those about how a string or an option is written (status 2).
 @test "every hint of the code is in the table" {
     local hint table hints
     table=$(rows | cut -d '|' -f 3 | codes)
     # shellcheck disable=SC2016 # Perl's variables
     mapfile -t hints < <(cd "$repo/src" && perl -0777 -ne '
-        s{/\*.*?\*/}{}gs; s{\x27"\x27}{}g; s{"\s*\\?\n\s*"}{}g;
+        next if $ARGV =~ m{/(conncheck|connstring|requireauth)\.c$};
+        s{/\*.*?\*/}{}gs; s{\x27"\x27}{}g; s{" ALPN "}{postgresql}g; s{"\s*\\?\n\s*"}{}g;
         my $is_table = $ARGV =~ /hints/;
-        while (/(error_hint\(error, )?"((?:[^"\\\n]|\\.)*)"/g) {
-            my ($is_call, $text) = ($1, $2);
-            next unless $is_call || ($is_table && length($text) >= 24 && $text =~ / /);
+        while (/(error_hint\([^,"]+,\s*|#define \w+_HINT[\s\\]+)?"((?:[^"\\\n]|\\.)*)"/g) {
+            my ($is_hint, $text) = ($1, $2);
+            next unless $is_hint || ($is_table && length($text) >= 24 && $text =~ / /);
             $text =~ s/\$hba/host "…" "…" …\/32 scram-sha-256/;
             $text =~ s/\$(role|database)/"…"/g;
+            $text =~ s/%(\.\*)?s/…/g;
             $text =~ s/\\n/\n/g; $text =~ s/\\(.)/$1/g;
-            print "$text\n";
-        }' feed/hints.c pq/address.c pq/dial.c pq/login.c pq/transport.c)
-    ((${#hints[@]} > 20))
+            print "$text\n" unless $text eq "…";
+        }' feed/*.c pq/*.c)
+    ((${#hints[@]} > 50))
     for hint in "${hints[@]}"; do
         echo "$hint"
         grep -qxF -- "$hint" <<<"$table"
