@@ -379,13 +379,53 @@ without_server() {
     done
 }
 
-@test "connection parameters and variables are in the manual page" {
+@test "connection parameters, variables and files are in the manual page" {
     local words
     mapfile -t words < <(sed -nE 's/.*\[CONN_.*= \{"([a-z_]+)", .*/\1/p' "$repo/src/pq/conninfo.c"
-        grep -ohE '"PG[A-Z_]+"' "$repo/src/pq/conninfo.c" | tr -d '"')
+        grep -ohE '"PG[A-Z_]+"' "$repo/src/pq/conninfo.c" | tr -d '"'
+        grep -ohE '"\.(pg|postgresql/)[a-z_.]+"' "$repo"/src/pq/*.c | sed 's|"\(.*\)"|~/\1|')
     echo "${words[*]}"
     ((${#words[@]} >= 80))
     missing_from "$page" "${words[@]}"
+}
+
+@test "what the manual pages and README.md call a variable or a parameter is one" {
+    local word words
+    mapfile -t words < <(grep -ohE '\bPG[A-Z_]+' "$page" "$setup_page" "$readme" |
+        grep -v '^PGNUDGE' | sort -u)
+    ((${#words[@]} >= 30))
+    for word in "${words[@]}"; do
+        echo "$word"
+        grep -qF "\"$word\"" "$repo"/src/*/*.c
+    done
+    mapfile -t words < <(sed -n '/^\.Sh CONNECTION STRINGS/,/^\.Sh SEVERAL HOSTS/p' "$page" |
+        sed -nE 's/^\.(It )?Cm //p' | sed 's/ Ns .*//' | tr -d ',.;' | tr -s ' ' '\n' | sort -u)
+    ((${#words[@]} >= 50))
+    for word in "${words[@]}"; do
+        echo "$word"
+        grep -qF "{\"$word\", " "$repo/src/pq/conninfo.c"
+    done
+}
+
+# refused_by FILE: the parameters that it says are refused.
+refused_by() {
+    grep -v '^\.\\"' "$1" | tr '\n' ' ' | grep -oiE 'refused by name.{20,340}OpenSSL engine' |
+        grep -oE '[a-z]+(_[a-z]+)+|gssencmode|sslkey' | sort -u
+}
+
+@test "README.md and the manual page name the parameters that the code refuses" {
+    local refused file
+    refused=$({
+        sed -nE 's/^ *\{(CONN_[A-Z_]+), "[^"]*", "[^"]+"\},$/\1/p' "$repo/src/pq/conncheck.c"
+        grep -oE 'lacking\[\] = \{[^}]*' "$repo/src/pq/conncheck.c" | grep -oE 'CONN_[A-Z_]+'
+        grep -q 'sslkey names a key of an OpenSSL engine' "$repo/src/pq/conncheck.c" &&
+            echo CONN_SSLKEY
+    } | sed -E 's/^CONN_(.*)/\L\1/' | sort)
+    echo "$refused"
+    (($(wc -l <<<"$refused") >= 5))
+    for file in "$readme" "$page"; do
+        diff <(echo "$refused") <(refused_by "$file")
+    done
 }
 
 @test "what README.md names in the source is there" {
