@@ -52,8 +52,8 @@ static const struct cure slot_cures[] = {
     {"55000", "max_replication_slots",
      "ALTER SYSTEM SET max_replication_slots = 10; and restart the server."},
     {"55000", "wal_level",
-     "ALTER SYSTEM SET wal_level = logical; and restart the server. A standby needs it on its "
-     "primary too."},
+     "ALTER SYSTEM SET wal_level = logical; and restart the server; a managed one has a switch of "
+     "its own, see pgnudge-setup(7). A standby needs it on its primary too."},
     {"53400", "max_replication_slots",
      "Who has them: SELECT slot_name, active_pid FROM pg_replication_slots;"},
     {"42601", "", POOLER},
