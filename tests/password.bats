@@ -269,3 +269,33 @@ pgnudge_pid() {
     printf '\003' >&6
     over 130
 }
+
+# stopped_there SCRIPT: pgnudge on a terminal of its own, stopped while it asks by what it can't
+# foresee; the shell has its own modes back, and goes on with SCRIPT.
+stopped_there() {
+    err=$BATS_TEST_TMPDIR/terminal.err out=$BATS_TEST_TMPDIR/terminal.out
+    screen=$BATS_TEST_TMPDIR/terminal.screen marks=0
+    # shellcheck disable=SC2016 # expands in the inner shell
+    run_there 'set -m; modes=$(stty -g)
+        sh -c "echo \$\$ >pgnudge.pid; exec \"\$@\"" pgnudge "$@" >"$out" 2>"$err"; stty "$modes"
+        '"$1; "'status=$?; stty -a; exit $status'
+    wait_for asked
+    kill -STOP "$(pgnudge_pid)"
+}
+
+@test "when it goes on after SIGSTOP it is asked again, without echo" {
+    stopped_there fg
+    wait_for asked 2
+    printf 'sesame\n' >&6
+    wait_for saw 'length > 0'
+    printf '\003' >&6
+    over 130
+}
+
+@test "another job's terminal is left alone" {
+    # shellcheck disable=SC2016 # expands in the inner shell
+    stopped_there 'kill -TERM "$(cat pgnudge.pid)"; bg; wait %1'
+    over
+    asked
+    run ! grep -a 'stopped jobs' "$screen" # the shell would say so
+}

@@ -29,21 +29,27 @@ static bool set_mode(const struct prompt *prompt, const struct termios *mode)
     return tcsetattr(prompt->fd, TCSANOW, mode) == 0 && tcflush(prompt->fd, TCIFLUSH) == 0;
 }
 
+/* To touch another job's terminal would stop this one. */
+static bool is_ours(const struct prompt *prompt)
+{
+    return tcgetpgrp(prompt->fd) == getpgrp();
+}
+
 /* Without echo, and without Ctrl-\, which would leave it so. False: it isn't ours to ask on. */
 static bool ask(struct prompt *prompt)
 {
     struct termios mode = prompt->before;
 
-    if (tcgetpgrp(prompt->fd) != getpgrp()) {
+    if (!is_ours(prompt)) {
         return false;
     }
     mode.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
     mode.c_cc[VQUIT] = _POSIX_VDISABLE;
     prompt->unsent = prompt->text;
     prompt->len = 0;
-    signals_hold_stop(true);
+    signals_hold_job_control(true);
     if (!set_mode(prompt, &mode)) {
-        signals_hold_stop(false);
+        signals_hold_job_control(false);
         return false;
     }
     prompt->taken = true;
@@ -58,10 +64,12 @@ static void give_back(struct prompt *prompt)
         return;
     }
     prompt->taken = false;
-    set_mode(prompt, &prompt->before);
-    written = write(prompt->fd, "\n", 1); /* the one that had no echo */
-    (void)written;
-    signals_hold_stop(false);
+    if (is_ours(prompt)) {
+        set_mode(prompt, &prompt->before);
+        written = write(prompt->fd, "\n", 1); /* the one that had no echo */
+        (void)written;
+    }
+    signals_hold_job_control(false);
 }
 
 /* The text is the user's own, or a file's: no control characters of it. */
@@ -119,16 +127,25 @@ static enum prompt_step take_line(struct prompt *prompt, size_t len)
     return prompt->answer[0] != '\0' ? PROMPT_ANSWERED : PROMPT_GIVEN_UP;
 }
 
+/* False: the terminal is no longer ours. */
+static bool obey_job_control(struct prompt *prompt)
+{
+    int number = signals_take_job_control();
+
+    if (number == SIGTSTP) {
+        give_back(prompt);
+        raise(SIGTSTP); /* returns when the process is continued */
+    }
+    /* Whoever had the terminal meanwhile, after a SIGSTOP too, may have left it with an echo. */
+    return number == 0 || ask(prompt);
+}
+
 enum prompt_step prompt_step(struct prompt *prompt)
 {
     ssize_t len;
 
-    if (signals_take_stop()) {
-        give_back(prompt);
-        raise(SIGTSTP); /* returns when the process is continued */
-        if (!ask(prompt)) {
-            return PROMPT_GIVEN_UP;
-        }
+    if (!obey_job_control(prompt)) {
+        return PROMPT_GIVEN_UP;
     }
     send_text(prompt);
     len = read(prompt->fd, prompt->answer + prompt->len, PROMPT_ANSWER_MAX - 1 - prompt->len);

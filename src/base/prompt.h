@@ -1,7 +1,7 @@
 /*
  * One question on the terminal (/dev/tty), answered without echo. Nothing here
  * waits. While the terminal has no echo, Ctrl-Z gives it back before the
- * process stops, and asks anew when it goes on.
+ * process stops; whenever it goes on after a stop, it asks anew.
  */
 #ifndef PGNUDGE_BASE_PROMPT_H
 #define PGNUDGE_BASE_PROMPT_H

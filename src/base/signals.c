@@ -4,17 +4,16 @@
 
 /* The only globals: a handler has nothing else. */
 static volatile sig_atomic_t received;
-static volatile sig_atomic_t asked_to_stop;
+static volatile sig_atomic_t job_control;
 
 static void note(int number)
 {
     received = number;
 }
 
-static void note_stop(int number)
+static void note_job_control(int number)
 {
-    (void)number;
-    asked_to_stop = 1;
+    job_control = number;
 }
 
 static void install(int number, sigset_t *blocked)
@@ -56,31 +55,37 @@ int signals_take(void)
     return number;
 }
 
-void signals_hold_stop(bool hold)
+static void hold(int number, bool held)
 {
     struct sigaction action;
     sigset_t only;
 
-    asked_to_stop = 0;
-    sigaction(SIGTSTP, NULL, &action);
+    sigaction(number, NULL, &action);
     if (action.sa_handler == SIG_IGN) {
         return;
     }
-    action.sa_handler = hold ? note_stop : SIG_DFL;
+    action.sa_handler = held ? note_job_control : SIG_DFL;
     action.sa_flags = 0;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGTSTP, &action, NULL);
+    sigaction(number, &action, NULL);
     sigemptyset(&only);
-    sigaddset(&only, SIGTSTP);
-    sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &only, NULL);
+    sigaddset(&only, number);
+    sigprocmask(held ? SIG_BLOCK : SIG_UNBLOCK, &only, NULL);
 }
 
-bool signals_take_stop(void)
+void signals_hold_job_control(bool held)
 {
-    bool asked = asked_to_stop != 0;
+    job_control = 0;
+    hold(SIGTSTP, held);
+    hold(SIGCONT, held);
+}
 
-    asked_to_stop = 0;
-    return asked;
+int signals_take_job_control(void)
+{
+    int number = job_control;
+
+    job_control = 0;
+    return number;
 }
 
 void signals_die(int number)

@@ -16,13 +16,13 @@ void signals_install(sigset_t *waiting);
 int signals_take(void);
 
 /*
- * Notes SIGTSTP (Ctrl-Z) as well, for as long as the process must not be
- * stopped without a word. One that the parent ignores stays ignored.
+ * Notes SIGTSTP (Ctrl-Z) and SIGCONT as well, for as long as the process must
+ * not be stopped without a word. What the parent ignores stays ignored.
  */
-void signals_hold_stop(bool hold);
+void signals_hold_job_control(bool held);
 
-/* Whether it came since the last call. */
-bool signals_take_stop(void);
+/* The last of these two that came since the last call, or 0. */
+int signals_take_job_control(void);
 
 /* Ends the process by `number`, so that its parent sees it. */
 void signals_die(int number);
