@@ -527,6 +527,8 @@ application_is() {
     PGPASSFILE=dir refused 'is not a plain file' -U secretive
     PGPASSFILE=fifo refused 'is not a plain file' -U secretive
     PGPASSFILE=/dev/null refused 'is not a plain file' -U secretive
+    ln -s loop loop
+    PGPASSFILE=loop refused 'detail: could not open password file "loop": Too many levels' -U secretive
     chmod 600 .pgpass
     refused 'detail: The password came from file ".*/\.pgpass"' -U secretive
     [[ $(cat ./*.err "$BATS_TEST_TMPDIR"/*.err) != *sesame* ]]

@@ -211,6 +211,19 @@ pgnudge_pid() {
     asked 0
 }
 
+@test "why the password file is ignored stands above the question" {
+    echo '*:*:*:*:sesame' >.pgpass
+    chmod 640 .pgpass
+    terminal
+    wait_for asked
+    grep -aq '^password file ".*/\.pgpass" has group or world access; permissions should be' "$screen"
+    enter sesame
+    wait_for saw 'length > 0'
+    kill "$(pgnudge_pid)"
+    over
+    asked
+}
+
 @test "neither connect_timeout nor the server's patience limits the time for typing" {
     local now
     terminal 'connect_timeout=1'

@@ -17,7 +17,7 @@ struct prompt {
     int fd;
     struct termios before;
     bool taken; /* the terminal isn't as it was */
-    char text[PROMPT_TEXT_MAX];
+    char text[PROMPT_REMARK_MAX + PROMPT_TEXT_MAX];
     const char *unsent; /* the rest of it */
     char *answer;       /* PROMPT_ANSWER_MAX bytes */
     size_t len;         /* of what has come of it */
@@ -72,25 +72,31 @@ static void give_back(struct prompt *prompt)
     signals_hold_job_control(false);
 }
 
-/* The text is the user's own, or a file's: no control characters of it. */
-static void disarm(char *text)
+/* Appends a text that is the user's own, or a file's: no control characters of it. */
+static void add(struct prompt *prompt, const char *text, size_t max)
 {
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-            *text = '?';
+    char *c = prompt->text + strlen(prompt->text);
+
+    snprintf(c, max, "%s", text);
+    for (; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            *c = '?';
         }
     }
 }
 
-struct prompt *prompt_open(const char *text)
+struct prompt *prompt_open(const char *remark, const char *question)
 {
     struct prompt *prompt = calloc(1, sizeof(*prompt));
 
     if (prompt == NULL) {
         return NULL;
     }
-    snprintf(prompt->text, sizeof(prompt->text), "%s", text);
-    disarm(prompt->text);
+    if (remark[0] != '\0') {
+        add(prompt, remark, PROMPT_REMARK_MAX - 1);
+        strcat(prompt->text, "\n");
+    }
+    add(prompt, question, PROMPT_TEXT_MAX);
     prompt->answer = OPENSSL_secure_zalloc(PROMPT_ANSWER_MAX);
     prompt->fd = open("/dev/tty", O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (prompt->answer != NULL && prompt->fd >= 0 && tcgetattr(prompt->fd, &prompt->before) == 0 &&

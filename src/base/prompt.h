@@ -7,6 +7,7 @@
 #define PGNUDGE_BASE_PROMPT_H
 
 #define PROMPT_TEXT_MAX   256  /* bytes of a question, NUL included; a longer one is cut */
+#define PROMPT_REMARK_MAX 1024 /* bytes of what goes before it, likewise */
 #define PROMPT_ANSWER_MAX 4096 /* bytes of an answer, NUL included: what terminals take in a line */
 
 struct prompt;
@@ -17,8 +18,11 @@ enum prompt_step {
     PROMPT_GIVEN_UP /* an empty line, one that is too long, or the terminal is gone */
 };
 
-/* Asks. NULL: there is no terminal, or it is another job's: asking would stop this one. */
-struct prompt *prompt_open(const char *text);
+/*
+ * Asks, below a line with `remark`, if that isn't "". NULL: there is no
+ * terminal, or it is another job's: asking would stop this one.
+ */
+struct prompt *prompt_open(const char *remark, const char *question);
 
 /* Goes on as far as it can without waiting. */
 enum prompt_step prompt_step(struct prompt *prompt);

@@ -130,7 +130,8 @@ static enum step begin(struct login *login, enum attempts_next next, int64_t now
 /* Whether it is waited for. By then a server's patience may be over: the connection is made anew. */
 static bool ask_password(struct login *login)
 {
-    if (!password_ask(login->info->typed, conninfo_text(login->info, CONN_USER))) {
+    if (!password_ask(login->info->typed, conninfo_text(login->info, CONN_USER),
+                      login->no_password.message)) {
         return false;
     }
     close_attempt(login);

@@ -1,5 +1,6 @@
 #include "pq/passfile.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -111,6 +112,10 @@ static FILE *open_private(const char *path, struct error *why)
     FILE *file = NULL;
 
     if (fd < 0) {
+        if (errno != ENOENT && errno != ENOTDIR) {
+            error_set(why, ERROR_PERMANENT, "could not open password file \"%s\": %s", path,
+                      strerror(errno));
+        }
         return NULL;
     }
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {

@@ -12,9 +12,9 @@
 /*
  * Looks up the password for the host, and the database and user of `info`, which
  * is complete. Returns it, to be freed by passfile_free, or NULL where the
- * file has none. A file that is ignored because others may read it is no
- * failure: `why` then says so (else it is cleared), for whoever misses the
- * password.
+ * file has none. A file that can't be read, or is ignored because others may
+ * read it, is no failure: `why` then says so (else it is cleared), for whoever
+ * misses the password.
  */
 char *passfile_lookup(const struct conninfo *info, const struct host *host, struct error *why);
 

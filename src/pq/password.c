@@ -31,7 +31,7 @@ bool password_comes_first(const struct password *password)
     return password != NULL && password->asking == PASSWORD_FIRST;
 }
 
-bool password_ask(struct password *password, const char *user)
+bool password_ask(struct password *password, const char *user, const char *remark)
 {
     char text[PROMPT_TEXT_MAX];
 
@@ -40,7 +40,7 @@ bool password_ask(struct password *password, const char *user)
     }
     if (password->state == PASSWORD_UNASKED) {
         snprintf(text, sizeof(text), "Password for user %.200s: ", user);
-        password->prompt = prompt_open(text);
+        password->prompt = prompt_open(remark, text);
         password->state = password->prompt != NULL ? PASSWORD_ASKING : PASSWORD_ASKED;
     }
     return password->state == PASSWORD_ASKING;

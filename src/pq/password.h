@@ -22,10 +22,11 @@ struct password *password_new(enum password_asking asking);
 bool password_comes_first(const struct password *password);
 
 /*
- * Asks on the terminal. True: that is under way, wait while password_waits;
- * false: it has been before, or there is no terminal.
+ * Asks on the terminal, and says why above the question unless `remark` is "".
+ * True: that is under way, wait while password_waits; false: it has been
+ * before, or there is no terminal.
  */
-bool password_ask(struct password *password, const char *user);
+bool password_ask(struct password *password, const char *user, const char *remark);
 
 bool password_waits(const struct password *password);
 
