@@ -142,6 +142,9 @@ pgnudge_pid() {
     launch
     ends_with 3
     said 'none is known'
+    PGSSLMODE=allow launch
+    ends_with 3
+    said 'error: .* none is known$'
     launch -W
     ends_with 3
     said 'none is known'

@@ -159,10 +159,10 @@ static bool advance_host(struct attempts *attempts)
     return true;
 }
 
-/* `error` is why the host before it failed. */
+/* `error` is why the host before it failed. One that has no address leads on in any case. */
 static enum attempts_next next_host(struct attempts *attempts, struct error *error)
 {
-    while (error->kind == ERROR_TRANSIENT && advance_host(attempts)) {
+    while (advance_host(attempts)) {
         remember(attempts, error);
         if (attempts->second_pass && attempts->host == 0) {
             attempts->earlier[0] = '\0'; /* each has its turn again */
@@ -184,7 +184,8 @@ enum attempts_next attempts_start(struct attempts *attempts, struct error *error
 
 /*
  * Whether what failed may work with the other encryption, as libpq decides it.
- * What we refuse after TLS (a forged SCRAM signature, …) is never tried in clear.
+ * What we refuse after TLS (a forged SCRAM signature, …) is never tried in
+ * clear; nor does TLS help where a password is lacking.
  */
 static bool has_other_way(const struct attempts *attempts, const struct attempt_failure *failure,
                           const struct error *error)
@@ -193,7 +194,7 @@ static bool has_other_way(const struct attempts *attempts, const struct attempt_
         address_is_unix(attempts_address(attempts))) {
         return false;
     }
-    return (attempts->info->sslmode == SSLMODE_ALLOW && !failure->tls) ||
+    return (attempts->info->sslmode == SSLMODE_ALLOW && !failure->tls && !failure->no_password) ||
            (attempts->info->sslmode == SSLMODE_PREFER && failure->tls &&
             (!failure->talked || error->sqlstate[0] != '\0'));
 }
@@ -219,8 +220,10 @@ enum attempts_next attempts_failed(struct attempts *attempts, const struct attem
         return ATTEMPTS_AGAIN;
     }
     describe(attempts, error);
-    if (!host_failed && error->kind == ERROR_TRANSIENT &&
-        attempts->address + 1 < attempts->addresses.count) {
+    if (error->kind != ERROR_TRANSIENT) {
+        return give_up(attempts, error);
+    }
+    if (!host_failed && attempts->address + 1 < attempts->addresses.count) {
         remember(attempts, error);
         return enter_address(attempts, attempts->address + 1);
     }

@@ -22,12 +22,13 @@ enum attempts_next {
 
 /* How far an attempt came that failed. */
 struct attempt_failure {
-    bool reached; /* the network part succeeded */
-    bool tls;     /* by TLS, or while asking for it */
-    bool talked;  /* the encryption was settled, and messages of the protocol followed */
-    bool let_in;  /* authentication was over */
-    bool unfit;   /* the server isn't what target_session_attrs wants */
-    bool late;    /* no time is left for this address */
+    bool reached;     /* the network part succeeded */
+    bool tls;         /* by TLS, or while asking for it */
+    bool talked;      /* the encryption was settled, and messages of the protocol followed */
+    bool no_password; /* the server wants one, and none is known */
+    bool let_in;      /* authentication was over */
+    bool unfit;       /* the server isn't what target_session_attrs wants */
+    bool late;        /* no time is left for this address */
 };
 
 struct attempts;

@@ -92,6 +92,7 @@ static struct attempt_failure failure_of(const struct login *login, int64_t now_
         .tls = connected ? conn_tls(login->conn) != NULL
                          : attempts_encryption(login->attempts) != ENCRYPT_NO,
         .talked = login->state > LOGIN_DIALING,
+        .no_password = login->auth != NULL && auth_lacks_password(login->auth),
         .let_in = login->state > LOGIN_AUTHENTICATING,
         .unfit = login->verdict == TARGET_UNFIT,
         .late = now_us >= login->deadline_us,
@@ -144,7 +145,7 @@ static enum step next_attempt(struct login *login, int64_t now_us, struct error 
     struct attempt_failure failure = failure_of(login, now_us);
 
     login->failed_at = stage_of(&failure);
-    if (login->auth != NULL && auth_lacks_password(login->auth) && ask_password(login)) {
+    if (failure.no_password && ask_password(login)) {
         return STEP_WAIT;
     }
     close_attempt(login);

@@ -87,6 +87,21 @@ static void unresolved(void)
     tear_down(&fixture);
 }
 
+static void too_long(void)
+{
+    struct fixture fixture;
+    char text[512];
+
+    snprintf(text, sizeof(text), "host=/%0200d,/b,/%0200d port=1,2,3", 1, 1);
+    REQUIRE(set_up(&fixture, text));
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_TEXT(port(&fixture), "2");
+    CHECK_INT(refused(&fixture), ATTEMPTS_OVER);
+    CHECK(strstr(fixture.error.message, "is too long") != NULL);
+    CHECK(strstr(fixture.error.detail, "is too long") != NULL);
+    tear_down(&fixture);
+}
+
 static void refused_login(void)
 {
     struct fixture fixture;
@@ -130,6 +145,13 @@ static void encryption(void)
     REQUIRE(set_up(&fixture, "hostaddr=127.0.0.1 sslmode=allow"));
     CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
     CHECK_INT(failed(&fixture, "", &plain), ATTEMPTS_OVER); /* no time is left */
+    tear_down(&fixture);
+
+    plain.late = false;
+    plain.no_password = true;
+    REQUIRE(set_up(&fixture, "hostaddr=127.0.0.1 sslmode=allow"));
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_INT(failed(&fixture, "", &plain), ATTEMPTS_OVER);
     tear_down(&fixture);
 }
 
@@ -201,6 +223,7 @@ static void by_chance(void)
 static const struct check_test tests[] = {
     {"host by host, each reason told", in_order},
     {"a name that doesn't resolve is a failed attempt", unresolved},
+    {"so is a socket's path that is too long", too_long},
     {"a server that is starting up leads on, a refused login ends it", refused_login},
     {"both ways of encryption on each address", encryption},
     {"prefer-standby goes through the hosts twice", prefer_standby},
