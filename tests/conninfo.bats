@@ -508,6 +508,8 @@ application_is() {
     # By the name that was given, not the address.
     pass "db.invalid:*:*:*:$password" "*:*:*:*:wrong"
     opens "host=db.invalid hostaddr=127.0.0.1"
+    pass "localhost:*:*:*:$password" "*:*:*:*:wrong"
+    opens "host=/var/run/postgresql hostaddr=127.0.0.1"
     pass "127.0.0.1:*:*:*:$password" "*:*:*:*:wrong"
     PGHOST='' opens hostaddr=127.0.0.1
     # A password that was given wins.

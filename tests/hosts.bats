@@ -99,6 +99,35 @@ mismatched() {
     stop
 }
 
+# with_hosts LINES COMMAND...: in a mount namespace of its own, where /etc/hosts has these lines.
+with_hosts() {
+    printf '%s\n' "$1" >hosts
+    # shellcheck disable=SC2016 # expands in the inner shell
+    unshare -m sh -c 'mount --bind hosts /etc/hosts && exec "$@"' sh "${@:2}"
+}
+
+@test "every address of a name is tried, by chance with load_balance_hosts" {
+    local many=$'127.0.0.2 many\n127.0.0.3 many' string='host=many port=1 dbname=x'
+    with_hosts "$many" true 2>/dev/null || skip 'mount namespaces are not to be had'
+    with_hosts "$many" "$SERVER_BIN/psql" -Xw "$string" -c '' 2>theirs.said || true
+    tried theirs.said >theirs
+    in_turn() {
+        with_hosts "$many" "$PGNUDGE" --no-reconnect "$1" 2>ours.said || true
+        { grep 'detail: ' ours.said && grep 'error: ' ours.said; } >ours.turned
+        tried ours.turned >ours
+    }
+    in_turn "$string"
+    diff ours theirs
+    (($(wc -l <ours) == 2))
+    in_another_order() {
+        in_turn "$string load_balance_hosts=random"
+        diff <(sort ours) <(sort theirs) && ! diff ours theirs
+    }
+    wait_for in_another_order
+    # The first one refuses, the second one takes it.
+    with_hosts "${many/.3/.1}" timeout 60 "$PGNUDGE" --failsafe 10ms -n 1 host=many
+}
+
 @test "after a lost connection the list is gone through from its start" {
     local other=$SERVER-other database=$PGDATABASE
     standbys+=("$other")
