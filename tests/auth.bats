@@ -185,3 +185,36 @@ required() {
     run ! said 'secret'
     [[ $(tr '\0' '\n' <"/proc/$pid/environ") != *PGPASSWORD=secret* ]]
 }
+
+# kept USER [OPTION]...: in a login's memory nothing that a core dump has shows the password, which
+# was "open-sesame".
+kept() {
+    local status=0
+    listen -U "$@"
+    ./memory_grep "$pid" "$(slot)" >places || status=$?
+    ((status != 2)) || skip "another process's memory can't be read"
+    ((status == 0)) # it does find what is there
+    run ! ./memory_grep "$pid" sesame
+    stop
+}
+
+@test "no core dump would show a password" {
+    cc -o memory_grep "$repo/tests/tools/memory_grep.c"
+    sql "ALTER ROLE scram PASSWORD 'open-sesame'" "ALTER ROLE clear PASSWORD 'open-sesame'" \
+        "SET password_encryption = 'md5'" "ALTER ROLE md5_role PASSWORD 'open-sesame'"
+    unset PGPASSWORD
+    PGPASSWORD=open-sesame kept scram
+    PGPASSWORD=open-sesame kept md5_role
+    PGPASSWORD=open-sesame PGSSLMODE=require kept clear
+    PGPASSWORD=open-sesame PGHOST=$SERVER kept clear
+    kept scram 'password=open-sesame'
+    kept scram "postgresql:///?password=open-sesame" --visible-on "password='open-sesame'"
+    printf '%s\n' '*:*:*:*:open-sesame' >.pgpass
+    printf '%s\n' '[here]' password=open-sesame >.pg_service.conf
+    chmod 600 .pgpass
+    kept scram
+    rm .pgpass
+    PGSERVICE=here kept scram
+    sql "ALTER ROLE scram PASSWORD 'secret'" "ALTER ROLE clear PASSWORD 'secret'" \
+        "SET password_encryption = 'md5'" "ALTER ROLE md5_role PASSWORD 'secret'"
+}

@@ -113,6 +113,13 @@ pgnudge_pid() {
     asked
 }
 
+@test "one that is too long is none" {
+    terminal
+    enter "$(printf %05000d 0)"
+    over 3
+    said 'none is known'
+}
+
 @test "the end of input is none" {
     terminal
     wait_for asked
