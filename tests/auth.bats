@@ -187,7 +187,7 @@ required() {
 }
 
 # kept USER [OPTION]...: in a login's memory nothing that a core dump has shows the password, which
-# was "open-sesame".
+# ends in "sesame".
 kept() {
     local status=0
     listen -U "$@"
@@ -199,18 +199,20 @@ kept() {
 }
 
 @test "no core dump would show a password" {
+    local password # a long one, so that no later message overwrites it by chance
+    password=$(printf %0500d 0)-sesame
     cc -o memory_grep "$repo/tests/tools/memory_grep.c"
-    sql "ALTER ROLE scram PASSWORD 'open-sesame'" "ALTER ROLE clear PASSWORD 'open-sesame'" \
-        "SET password_encryption = 'md5'" "ALTER ROLE md5_role PASSWORD 'open-sesame'"
+    sql "ALTER ROLE scram PASSWORD '$password'" "ALTER ROLE clear PASSWORD '$password'" \
+        "SET password_encryption = 'md5'" "ALTER ROLE md5_role PASSWORD '$password'"
     unset PGPASSWORD
-    PGPASSWORD=open-sesame kept scram
-    PGPASSWORD=open-sesame kept md5_role
-    PGPASSWORD=open-sesame PGSSLMODE=require kept clear
-    PGPASSWORD=open-sesame PGHOST=$SERVER kept clear
-    kept scram 'password=open-sesame'
-    kept scram "postgresql:///?password=open-sesame" --visible-on "password='open-sesame'"
-    printf '%s\n' '*:*:*:*:open-sesame' >.pgpass
-    printf '%s\n' '[here]' password=open-sesame >.pg_service.conf
+    PGPASSWORD=$password kept scram
+    PGPASSWORD=$password kept md5_role
+    PGPASSWORD=$password PGSSLMODE=require kept clear
+    PGPASSWORD=$password PGHOST=$SERVER kept clear
+    kept scram "password=$password"
+    kept scram "postgresql:///?password=$password" --visible-on "password='$password'"
+    printf '%s\n' "*:*:*:*:$password" >.pgpass
+    printf '%s\n' '[here]' "password=$password" >.pg_service.conf
     chmod 600 .pgpass
     kept scram
     rm .pgpass

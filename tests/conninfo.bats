@@ -298,6 +298,9 @@ wrong() {
     listen -d "postgresql://pgnudge:open%20sesame@127.0.0.1:$PGPORT/$PGDATABASE"
     [[ $(tr '\0' '\n' <"/proc/$pid/cmdline") == *"pgnudge:*"*"*@127.0.0.1"* ]]
     stop
+    listen --visible-on "password='open sesame' port=$PGPORT"
+    [[ $(tr '\0' '\n' <"/proc/$pid/cmdline") == *"password=************* port=$PGPORT"* ]]
+    stop
 }
 
 # --- keywords ---
