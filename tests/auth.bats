@@ -199,6 +199,7 @@ kept() {
 }
 
 @test "no core dump would show a password" {
+    [[ $PGNUDGE != */asan/* ]] || skip 'the sanitizer has a copy of the environment'
     local password # a long one, so that no later message overwrites it by chance
     password=$(printf %0500d 0)-sesame
     cc -o memory_grep "$repo/tests/tools/memory_grep.c"
