@@ -2,7 +2,7 @@
  * The bounds of memory. What pgnudge holds is a sum of these, whatever the rows
  * and transactions are, and however many tables and names there are:
  *
- *   connections      FRAME_BUFFER each, with TLS READ_AHEAD_BYTES and OpenSSL's own buffers;
+ *   connections      FRAME_BUFFER each, with TLS OpenSSL's, of a record each way;
  *                    the stream's, the gate's, REPLICAS_MAX more
  *   names            NAMES_MAX spellings, about 1 KB each with its name and its place in a window
  *   two windows      an event for each of --max-pending payloads, XIDS_MAX xids, a line
@@ -20,12 +20,11 @@
 
 /* ---- messages of the server ---- */
 
-#define FRAME_BUFFER     ((size_t)64 * 1024) /* bytes read from a socket at once, at most */
-#define FRAME_PREFIX     ((size_t)16 * 1024) /* bytes of a body that come in one piece */
-#define FRAME_BODY_MAX   0x7fffffff          /* bytes: what an int32 length can say */
-#define LOGIN_BODY_MAX   30000 /* bytes, as in libpq: what is longer isn't PostgreSQL */
-#define READ_AHEAD_BYTES ((size_t)32 * 1024)  /* of TLS records, read from the socket at once */
-#define GULP_BYTES       ((size_t)256 * 1024) /* in the kernel, which end a pause of reading */
+#define FRAME_BUFFER   ((size_t)64 * 1024) /* bytes read from a socket at once, at most */
+#define FRAME_PREFIX   ((size_t)16 * 1024) /* bytes of a body that come in one piece */
+#define FRAME_BODY_MAX 0x7fffffff          /* bytes: what an int32 length can say */
+#define LOGIN_BODY_MAX 30000               /* bytes, as in libpq: what is longer isn't PostgreSQL */
+#define GULP_BYTES     ((size_t)256 * 1024) /* in the kernel, which end a pause of reading */
 
 /* ---- names and transactions ---- */
 

@@ -275,7 +275,6 @@ bool tls_pending(const struct tls *tls)
 
 void tls_read_ahead(struct tls *tls)
 {
-    SSL_set_default_read_buffer_len(tls->ssl, READ_AHEAD_BYTES);
     SSL_set_read_ahead(tls->ssl, 1);
 }
 
