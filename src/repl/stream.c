@@ -14,6 +14,7 @@ struct stream {
     bool answer_owed;        /* it moved, or a keepalive came, since the last status */
     int64_t last_receive_us; /* for liveness */
     int64_t next_request_us; /* when the next status asks for a reply */
+    bool asked;              /* … and one has, or was to, since last_receive_us */
     char copy_kind;          /* of the CopyData whose pieces are coming */
 };
 
@@ -36,6 +37,7 @@ bool stream_receive(struct stream *stream, int64_t now_us, struct error *error)
 
     if (io == IO_DONE) {
         stream->last_receive_us = now_us;
+        stream->asked = false;
     }
     if (io == IO_EOF) {
         error_set(error, ERROR_TRANSIENT, "the server closed the connection unexpectedly");
@@ -178,8 +180,11 @@ bool stream_answer(struct stream *stream, int64_t now_us, struct error *error)
     bool due = now_us >= stream->next_request_us;
 
     if (now_us >= clock_after(stream->last_receive_us, stream->setup.liveness_us)) {
-        return error_set(error, ERROR_TRANSIENT, "the server has been silent for %.1f s",
-                         (double)(now_us - stream->last_receive_us) / (double)CLOCK_S);
+        if (stream->asked) {
+            return error_set(error, ERROR_TRANSIENT, "the server has been silent for %.1f s",
+                             (double)(now_us - stream->last_receive_us) / (double)CLOCK_S);
+        }
+        stream->last_receive_us = now_us; /* we have been stopped: it starts anew */
     }
     /* What was held up goes first; what is owed since then right behind it. */
     if (conn_flush(stream->setup.conn, error) == IO_ERROR) {
@@ -187,6 +192,7 @@ bool stream_answer(struct stream *stream, int64_t now_us, struct error *error)
     }
     if (due) {
         stream->next_request_us = clock_after(now_us, stream->setup.status_interval_us);
+        stream->asked = true; /* also where what is held up keeps it from being sent */
     }
     return (!due && !stream->answer_owed) || send_status(stream, due, error);
 }

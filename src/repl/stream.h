@@ -50,7 +50,7 @@ enum stream_event stream_next(struct stream *stream, struct stream_message *mess
 /*
  * Sends what is owed: the newest position if it has moved, an answer to a
  * keepalive, the regular update. False: the connection failed, or has been
- * silent for too long.
+ * silent for too long although it was asked.
  */
 bool stream_answer(struct stream *stream, int64_t now_us, struct error *error);
 

@@ -1,0 +1,156 @@
+/* When silence means that the server is gone. Times are made up, the connection is real. */
+#include "repl/stream.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "check.h"
+#include "pq/message.h"
+
+#define INTERVAL (10 * CLOCK_S)
+#define LIVENESS (30 * CLOCK_S)
+
+struct fixture {
+    struct conninfo info;
+    struct address address;
+    int server; /* the other end of `conn` */
+    struct conn *conn;
+    struct stream *stream;
+    struct error error;
+};
+
+/* A stream that goes live at 0. */
+static bool set_up(struct fixture *fixture)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)&fixture->address.storage;
+    struct stream_setup setup = {.status_interval_us = INTERVAL, .liveness_us = LIVENESS};
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct transport *transport;
+
+    *fixture = (struct fixture){.address = {.len = sizeof(*in)}};
+    in->sin_family = AF_INET;
+    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    conninfo_init(&fixture->info);
+    if (!conninfo_set(&fixture->info, CONN_USER, "me", &fixture->error) ||
+        !conninfo_finish(&fixture->info, &fixture->error) ||
+        bind(listener, (struct sockaddr *)in, sizeof(*in)) != 0 || listen(listener, 1) != 0 ||
+        getsockname(listener, (struct sockaddr *)in, &fixture->address.len) != 0) {
+        return false;
+    }
+    transport = transport_open(&fixture->address, &fixture->info, &fixture->error);
+    fixture->server = accept(listener, NULL, NULL);
+    close(listener);
+    if (transport == NULL || fixture->server < 0) {
+        return false;
+    }
+    setup.conn = fixture->conn = conn_new(transport, &fixture->address);
+    fixture->stream = stream_new(&setup, 0);
+    return fixture->stream != NULL;
+}
+
+static void tear_down(struct fixture *fixture)
+{
+    stream_free(fixture->stream);
+    conn_close(fixture->conn);
+    close(fixture->server);
+    conninfo_free(&fixture->info);
+}
+
+/* A turn of the feed's. False: the connection is given up. */
+static bool turn(struct fixture *fixture, int64_t now_us)
+{
+    struct stream_message message;
+
+    CHECK(stream_receive(fixture->stream, now_us, &fixture->error));
+    CHECK_INT(stream_next(fixture->stream, &message, &fixture->error), STREAM_NOTHING);
+    return stream_answer(fixture->stream, now_us, &fixture->error);
+}
+
+/* How many bytes of statuses have reached the server. */
+static ssize_t told(const struct fixture *fixture)
+{
+    char data[4096];
+
+    return recv(fixture->server, data, sizeof(data), MSG_DONTWAIT);
+}
+
+static void say_keepalive(const struct fixture *fixture)
+{
+    struct buffer bytes = {0};
+    size_t mark = message_begin(&bytes, 'd');
+
+    buffer_byte(&bytes, 'k');
+    buffer_be64(&bytes, 1000);
+    buffer_be64(&bytes, 0);
+    buffer_byte(&bytes, 0);
+    message_end(&bytes, mark);
+    CHECK_INT(send(fixture->server, bytes.data, bytes.len, 0), bytes.len);
+    buffer_free(&bytes);
+}
+
+static void silence(void)
+{
+    struct fixture fixture;
+    int64_t now_us;
+
+    REQUIRE(set_up(&fixture));
+    for (now_us = INTERVAL; now_us < LIVENESS; now_us += INTERVAL) {
+        CHECK_INT(stream_deadline(fixture.stream), now_us);
+        CHECK(turn(&fixture, now_us));
+        CHECK(told(&fixture) > 0);
+    }
+    CHECK(turn(&fixture, LIVENESS - 1));
+    CHECK(!turn(&fixture, LIVENESS));
+    CHECK_TEXT(fixture.error.message, "the server has been silent for 30.0 s");
+    tear_down(&fixture);
+}
+
+static void an_answer_ends_it(void)
+{
+    struct fixture fixture;
+
+    REQUIRE(set_up(&fixture));
+    CHECK(turn(&fixture, INTERVAL));
+    say_keepalive(&fixture);
+    CHECK(turn(&fixture, 2 * INTERVAL));
+    CHECK(turn(&fixture, 2 * INTERVAL + LIVENESS - 1));
+    CHECK(!turn(&fixture, 2 * INTERVAL + LIVENESS));
+    tear_down(&fixture);
+}
+
+/* By SIGSTOP or a debugger, say: the server may have had nothing to say unasked. */
+static void one_who_was_stopped_asks_first(void)
+{
+    struct fixture fixture;
+    int64_t now_us = 10 * LIVENESS;
+
+    REQUIRE(set_up(&fixture));
+    CHECK(turn(&fixture, now_us));
+    CHECK(told(&fixture) > 0);
+    CHECK(turn(&fixture, now_us + LIVENESS - 1));
+    CHECK(!turn(&fixture, now_us + LIVENESS));
+    tear_down(&fixture);
+}
+
+static void what_came_while_stopped_counts(void)
+{
+    struct fixture fixture;
+    int64_t now_us = 10 * LIVENESS;
+
+    REQUIRE(set_up(&fixture));
+    CHECK(turn(&fixture, INTERVAL));
+    say_keepalive(&fixture);
+    CHECK(turn(&fixture, now_us));
+    tear_down(&fixture);
+}
+
+static const struct check_test tests[] = {
+    {"silence, although asked, is the end", silence},
+    {"an answer ends the silence", an_answer_ends_it},
+    {"one who was stopped asks first", one_who_was_stopped_asks_first},
+    {"what came while one was stopped counts", what_came_while_stopped_counts},
+};
+
+CHECK_MAIN(tests)
