@@ -230,6 +230,7 @@ enum io tls_read(struct tls *tls, void *data, size_t cap, size_t *len, struct er
     *len = 0;
     if (io != IO_DONE) {
         tls->unsaid = IO_DONE;
+        tls->pending = false;
         *error = tls->unsaid_error;
         return io;
     }

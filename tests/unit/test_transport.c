@@ -1,4 +1,4 @@
-/* What connection parameters do to the socket and to the TLS handshake. */
+/* What connection parameters do to the socket and to the TLS handshake, and how TLS is read. */
 #define _GNU_SOURCE /* memmem */
 #include "pq/transport.h"
 
@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -171,10 +172,212 @@ static void client_hellos(void)
     check_hello("user=me host=h ssl_min_protocol_version=TLSv1.3", "h", true);
 }
 
+/* ---- reading TLS ---- */
+
+/* A client that reads ahead, and a server whose records `sent` holds until they are passed on. */
+struct pair {
+    struct conninfo info;
+    int fds[2]; /* the client's end, the server's */
+    SSL_CTX *ctx;
+    SSL *server;
+    BIO *sent;
+    struct tls *tls;
+    struct error error;
+};
+
+static bool certify(SSL_CTX *ctx)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = X509_new();
+    bool ok = X509_gmtime_adj(X509_getm_notBefore(cert), 0) != NULL &&
+              X509_gmtime_adj(X509_getm_notAfter(cert), 3600) != NULL &&
+              X509_set_pubkey(cert, key) == 1 && X509_sign(cert, key, EVP_sha256()) > 0 &&
+              SSL_CTX_use_certificate(ctx, cert) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1;
+
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    return ok;
+}
+
+static bool shake_hands(struct pair *pair)
+{
+    enum io io = IO_AGAIN;
+    int accepted = 0;
+
+    for (int i = 0; i < 10 && (io != IO_DONE || accepted != 1); i++) {
+        io = io == IO_AGAIN ? tls_handshake(pair->tls, &pair->error) : io;
+        accepted = accepted == 1 ? 1 : SSL_accept(pair->server);
+    }
+    return io == IO_DONE && accepted == 1;
+}
+
+static bool set_up_pair(struct pair *pair)
+{
+    char none[1];
+    size_t len;
+
+    *pair = (struct pair){.ctx = SSL_CTX_new(TLS_server_method()), .sent = BIO_new(BIO_s_mem())};
+    conninfo_init(&pair->info);
+    if (!certify(pair->ctx) ||
+        !conninfo_set_string(&pair->info, "user=me host=h sslmode=require sslrootcert=/nowhere",
+                             &pair->error) ||
+        !conninfo_finish(&pair->info, &pair->error) ||
+        socketpair(AF_UNIX, SOCK_STREAM, 0, pair->fds) != 0 ||
+        fcntl(pair->fds[0], F_SETFL, O_NONBLOCK) != 0 ||
+        fcntl(pair->fds[1], F_SETFL, O_NONBLOCK) != 0) {
+        return false;
+    }
+    pair->server = SSL_new(pair->ctx);
+    SSL_set_fd(pair->server, pair->fds[1]);
+    pair->tls = tls_new(pair->fds[0], &pair->info, "h", &pair->error);
+    if (pair->tls == NULL || !shake_hands(pair)) {
+        return false;
+    }
+    SSL_set0_wbio(pair->server, pair->sent);
+    tls_read_ahead(pair->tls);
+    /* The server's session tickets. */
+    return tls_read(pair->tls, none, sizeof(none), &len, &pair->error) == IO_AGAIN;
+}
+
+static void tear_down_pair(struct pair *pair)
+{
+    tls_free(pair->tls);
+    SSL_free(pair->server);
+    SSL_CTX_free(pair->ctx);
+    close(pair->fds[0]);
+    close(pair->fds[1]);
+    conninfo_free(&pair->info);
+}
+
+/* The server makes `count` records of 100 bytes. */
+static void make_records(struct pair *pair, int count)
+{
+    char text[100];
+
+    memset(text, 'x', sizeof(text));
+    while (count-- > 0) {
+        CHECK_INT(SSL_write(pair->server, text, sizeof(text)), sizeof(text));
+    }
+}
+
+/* Passes on all that it has made but the last `held` bytes. */
+static void pass_on(struct pair *pair, size_t held)
+{
+    char data[4096];
+    size_t len = (size_t)BIO_pending(pair->sent) - held;
+
+    CHECK_INT(BIO_read(pair->sent, data, (int)len), len);
+    CHECK_INT(send(pair->fds[1], data, len, 0), len);
+}
+
+/* A read that has room for `cap` bytes. */
+static void check_read(struct pair *pair, size_t cap, enum io io, size_t len, bool pending)
+{
+    char data[4096];
+    size_t got;
+
+    CHECK_INT(tls_read(pair->tls, data, cap, &got, &pair->error), io);
+    CHECK_INT(got, len);
+    CHECK_INT(tls_pending(pair->tls), pending);
+    CHECK_INT(tls_read_events(pair->tls), POLLIN);
+}
+
+static void many_records_in_one_read(void)
+{
+    struct pair pair;
+
+    REQUIRE(set_up_pair(&pair));
+    make_records(&pair, 5);
+    pass_on(&pair, 0);
+    check_read(&pair, 4096, IO_DONE, 500, false);
+    check_read(&pair, 4096, IO_AGAIN, 0, false);
+    tear_down_pair(&pair);
+}
+
+/* What doesn't fit is nothing that poll tells. */
+static void records_that_do_not_fit(void)
+{
+    struct pair pair;
+
+    REQUIRE(set_up_pair(&pair));
+    make_records(&pair, 3);
+    pass_on(&pair, 0);
+    check_read(&pair, 100, IO_DONE, 100, true);
+    check_read(&pair, 150, IO_DONE, 150, true);
+    check_read(&pair, 50, IO_DONE, 50, false);
+    tear_down_pair(&pair);
+}
+
+/* For the rest of which poll waits: a pending one would be asked for again and again. */
+static void a_record_in_pieces(void)
+{
+    struct pair pair;
+
+    REQUIRE(set_up_pair(&pair));
+    make_records(&pair, 2);
+    pass_on(&pair, 10);
+    check_read(&pair, 4096, IO_DONE, 100, false);
+    check_read(&pair, 4096, IO_AGAIN, 0, false);
+    pass_on(&pair, 0);
+    check_read(&pair, 4096, IO_DONE, 100, false);
+    make_records(&pair, 1);
+    pass_on(&pair, (size_t)BIO_pending(pair.sent) - 3); /* not even its header */
+    check_read(&pair, 4096, IO_AGAIN, 0, false);
+    pass_on(&pair, 0);
+    check_read(&pair, 4096, IO_DONE, 100, false);
+    tear_down_pair(&pair);
+}
+
+static void an_end_behind_records(void)
+{
+    struct pair pair;
+
+    CASE("with close_notify");
+    REQUIRE(set_up_pair(&pair));
+    make_records(&pair, 2);
+    SSL_shutdown(pair.server);
+    pass_on(&pair, 0);
+    check_read(&pair, 4096, IO_DONE, 200, true);
+    check_read(&pair, 4096, IO_EOF, 0, false);
+    tear_down_pair(&pair);
+
+    CASE("without, in the midst of a record");
+    REQUIRE(set_up_pair(&pair));
+    make_records(&pair, 3);
+    pass_on(&pair, 10);
+    shutdown(pair.fds[1], SHUT_WR);
+    check_read(&pair, 4096, IO_DONE, 200, true);
+    check_read(&pair, 4096, IO_EOF, 0, false);
+    tear_down_pair(&pair);
+}
+
+static void a_broken_record_behind_others(void)
+{
+    struct pair pair;
+    size_t done;
+
+    REQUIRE(set_up_pair(&pair));
+    make_records(&pair, 2);
+    pass_on(&pair, 0);
+    make_records(&pair, 1);
+    pass_on(&pair, 1);
+    CHECK_INT(send(pair.fds[1], "?", 1, 0), 1);
+    check_read(&pair, 4096, IO_DONE, 200, true);
+    CHECK_INT(tls_write(pair.tls, "x", 1, &done, &pair.error), IO_EOF); /* the read says why */
+    check_read(&pair, 4096, IO_ERROR, 0, false);
+    CHECK(strstr(pair.error.message, "bad record mac") != NULL);
+    tear_down_pair(&pair);
+}
+
 static const struct check_test tests[] = {
     {"keepalives and the TCP user timeout", tcp_options},
     {"a value that the system doesn't take", tcp_options_refused},
     {"SNI, ALPN and the version bounds in the client's hello", client_hellos},
+    {"many TLS records in one read", many_records_in_one_read},
+    {"records for which there is no room", records_that_do_not_fit},
+    {"a record that comes in pieces", a_record_in_pieces},
+    {"what came before the end is read first", an_end_behind_records},
+    {"what came before a broken record is read first", a_broken_record_behind_others},
 };
 
 CHECK_MAIN(tests)
