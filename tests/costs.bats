@@ -80,6 +80,12 @@ rows='INSERT INTO orders (n) SELECT * FROM generate_series(1, 100000)'
         INSERT INTO orders (n) VALUES (i); COMMIT; END LOOP; END $$'
 }
 
+# So that whoever reads as it comes has the time to: on a busy machine a flood outruns pgnudge.
+@test "… also where they leave the time to read each by itself" {
+    at_most 7000 'DO $$ BEGIN FOR i IN 1..4000 LOOP
+        INSERT INTO orders (n) VALUES (i); COMMIT; PERFORM pg_sleep(0.0005); END LOOP; END $$'
+}
+
 # Asleep, in a wait that was to last as long as the regular expression says.
 asleep() {
     tail -n 1 calls | grep -qE "^ppoll\(.*\], [0-9]+, $1, "

@@ -5,7 +5,7 @@
 #define LONGEST_US    (10 * CLOCK_MS)
 #define UNTOLD_US     (CLOCK_MS / 4) /* a Unix socket holds some 200 messages */
 #define SHORTEST_US   (CLOCK_MS / 2)
-#define MEASURE_US    (1 * CLOCK_MS) /* at least, before the first pause */
+#define MEASURE_US    (2 * CLOCK_MS) /* at least: 500 messages a second are worth a pause */
 #define DEBOUNCE_PART 4              /* … of which a pause is at most one */
 #define WORTH_BYTES   512            /* in the longest pause: some five messages */
 
@@ -13,8 +13,8 @@ void gulp_init(struct gulp *gulp, int64_t debounce_us, bool told)
 {
     int64_t longest_us = clock_earlier(debounce_us / DEBOUNCE_PART, LONGEST_US);
 
-    if (longest_us < MEASURE_US) {
-        longest_us = MEASURE_US;
+    if (longest_us < CLOCK_MS) {
+        longest_us = CLOCK_MS;
     }
     *gulp = (struct gulp){.longest_us = told ? longest_us : UNTOLD_US};
 }
@@ -30,7 +30,7 @@ void gulp_took(struct gulp *gulp, size_t bytes, int64_t now_us)
     int64_t elapsed_us = now_us - gulp->since_us;
 
     gulp->bytes += bytes;
-    if (gulp->pause_us > 0 || elapsed_us >= MEASURE_US) {
+    if (elapsed_us >= MEASURE_US) {
         int64_t longer_us = gulp->pause_us > 0 ? gulp->pause_us * 2 : SHORTEST_US;
 
         gulp->pause_us = is_busy(gulp, elapsed_us) ? clock_earlier(longer_us, gulp->longest_us) : 0;

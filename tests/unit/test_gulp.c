@@ -48,12 +48,33 @@ static void a_busy_one_in_gulps(void)
     gulp_init(&gulp, DEBOUNCE, true);
     gulp_took(&gulp, 100, now_us); /* the first change, after a silence */
     CHECK_INT(gulp.pause_us, 0);
-    first = flood(&gulp, &now_us, BUSY, 2 * CLOCK_MS);
-    CHECK(first > 100 && first < 400); /* one by one until it is known to be busy */
-    flood(&gulp, &now_us, BUSY, 20 * CLOCK_MS);
+    first = flood(&gulp, &now_us, BUSY, 4 * CLOCK_MS);
+    CHECK(first > 100 && first < 500); /* one by one until it is known to be busy */
+    flood(&gulp, &now_us, BUSY, 30 * CLOCK_MS);
     CHECK_INT(gulp.pause_us, 10 * CLOCK_MS);
     later = flood(&gulp, &now_us, BUSY, CLOCK_S);
     CHECK_INT(later, 100);
+}
+
+/* A transaction each 1.1 ms: the shortest pauses may bring nothing. */
+static void a_steady_one_too(void)
+{
+    struct gulp gulp;
+    int64_t now_us = 5 * CLOCK_S, end_us = now_us + CLOCK_S, came_us = now_us;
+    int reads = 0;
+
+    gulp_init(&gulp, DEBOUNCE, true);
+    while (now_us < end_us) {
+        size_t bytes = 0;
+
+        now_us += gulp.pause_us > 0 ? gulp.pause_us : 1100;
+        for (; came_us + 1100 <= now_us; came_us += 1100) {
+            bytes += 250;
+        }
+        gulp_took(&gulp, bytes, now_us);
+        reads++;
+    }
+    CHECK(reads < 150);
 }
 
 static void the_end_of_a_flood_is_noticed_at_once(void)
@@ -100,6 +121,7 @@ static void pauses_are_short_beside_the_debounce(void)
 static const struct check_test tests[] = {
     {"a quiet stream is read as it comes", a_quiet_stream_is_read_as_it_comes},
     {"a busy one in gulps", a_busy_one_in_gulps},
+    {"a steady one too", a_steady_one_too},
     {"the end of a flood is noticed at once", the_end_of_a_flood_is_noticed_at_once},
     {"pauses are short beside the debounce", pauses_are_short_beside_the_debounce},
 };
