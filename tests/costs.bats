@@ -52,15 +52,15 @@ at_most() {
 rows='INSERT INTO orders (n) SELECT * FROM generate_series(1, 100000)'
 
 @test "a flood is read in gulps" {
-    at_most 4000 "$rows"
+    at_most 8000 "$rows"
 }
 
 @test "… by wal2json too" {
-    at_most 4000 "$rows" --plugin wal2json
+    at_most 8000 "$rows" --plugin wal2json
 }
 
 @test "… also where nobody watches it" {
-    at_most 4000 "$rows" --tables marker
+    at_most 8000 "$rows" --tables marker
 }
 
 @test "… and without a debounce" {
@@ -76,7 +76,7 @@ rows='INSERT INTO orders (n) SELECT * FROM generate_series(1, 100000)'
 }
 
 @test "small transactions are read in gulps" {
-    at_most 4000 'DO $$ BEGIN FOR i IN 1..10000 LOOP
+    at_most 8000 'DO $$ BEGIN FOR i IN 1..10000 LOOP
         INSERT INTO orders (n) VALUES (i); COMMIT; END LOOP; END $$'
 }
 
