@@ -496,6 +496,16 @@ stuck() {
     wait_for is_true 'EXISTS (SELECT FROM pg_replication_slots)'
 }
 
+cancels() {
+    grep -c 'canceling statement due to user request' "$SERVER/log" || true
+}
+
+# … or waits for an answer to a question.
+waits_for_lock() {
+    is_true "EXISTS (SELECT FROM pg_stat_activity
+        WHERE usename = 'pgnudge' AND wait_event_type = 'Lock')"
+}
+
 unstick() {
     wait_for no_slot
     wait_for no_session
@@ -503,14 +513,34 @@ unstick() {
 }
 
 @test "a signal while the server makes a slot leaves none" {
-    local how
+    local how cancelled
     for how in 'TERM 143' 'INT 130' 'HUP 129'; do
         stuck
+        cancelled=$(cancels)
         # shellcheck disable=SC2086 # two words
         stop $how
+        (($(cancels) == cancelled + 1)) # it didn't just lose the connection
         run ! grep -q '^result' "$out"
         unstick
     done
+}
+
+@test "a cancel that comes before the command is sent again" {
+    session locker
+    sql "BEGIN; INSERT INTO orders (n) VALUES (1); PREPARE TRANSACTION 'blocker'"
+    ask locker 'BEGIN; LOCK TABLE pg_inherits IN ACCESS EXCLUSIVE MODE'
+    launch doctor --slot-timeout 10ms --tables public.orders
+    wait_for waits_for_lock
+    frozen=("$(sql "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walsender'")")
+    kill -STOP "${frozen[@]}"
+    ask locker ROLLBACK
+    wait_for grep -qE '^ShdPnd:.*[2367abef]$' "/proc/${frozen[0]}/status" # SIGINT
+    kill -CONT "${frozen[@]}"
+    ends_with 0
+    cp "$out" "$report"
+    line warn 'plugin test_decoding: the server takes it, but '
+    line warn 'plugin wal2json: the server takes it, but '
+    unstick
 }
 
 @test "kill -9 while the server makes a slot leaves none (14 and newer)" {
@@ -527,14 +557,57 @@ unstick() {
     for how in 'TERM 143' 'INT 130' 'KILL 137'; do
         ask locker 'BEGIN; LOCK TABLE pg_inherits IN ACCESS EXCLUSIVE MODE'
         launch doctor --tables public.orders
-        wait_for is_true "EXISTS (SELECT FROM pg_stat_activity
-            WHERE usename = 'pgnudge' AND wait_event_type = 'Lock')"
+        wait_for waits_for_lock
         # shellcheck disable=SC2086 # two words
         stop $how
         if is_true "current_setting('server_version_num')::int >= 140000"; then
             wait_for no_session
         fi
         ask locker ROLLBACK
+    done
+}
+
+@test "a signal during the login" {
+    local how
+    frozen=("$(head -n 1 "$SERVER/data/postmaster.pid")")
+    kill -STOP "${frozen[@]}" # the kernel takes connections all the same
+    for how in 'TERM 143' 'INT 130' 'KILL 137'; do
+        launch doctor --connect-timeout 0
+        wait_for is_asking
+        # shellcheck disable=SC2086 # two words
+        kill -${how% *} "$pid"
+        ends_with "${how#* }"
+        [[ ! -s $out ]]
+    done
+    kill -CONT "${frozen[@]}"
+    frozen=()
+    wait_for no_session
+}
+
+# Of the descriptors of a doctor that is logging in, one is a socket.
+is_asking() {
+    [[ $(readlink "/proc/$pid/fd/"*) == *socket:* ]]
+}
+
+# The message of the round trip takes its time.
+slow_message() {
+    sql "SET allow_system_table_mods = on;
+        UPDATE pg_proc SET proname = 'renamed' WHERE proname = 'pg_logical_emit_message';
+        CREATE FUNCTION pg_catalog.pg_logical_emit_message(boolean, text, text)
+        RETURNS pg_lsn LANGUAGE sql AS 'SELECT pg_sleep(100); SELECT pg_current_wal_lsn()'"
+}
+
+@test "a signal during the round trip" {
+    local how
+    slow_message
+    for how in 'TERM 143' 'INT 130' 'KILL 137'; do
+        launch doctor
+        wait_for is_true "EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')"
+        # shellcheck disable=SC2086 # two words
+        stop $how
+        run ! grep -q '^result' "$out"
+        sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'" >/dev/null
+        wait_for no_session
     done
 }
 
@@ -576,13 +649,15 @@ unstick() {
 }
 
 @test "a reader that goes away while the server makes a slot" {
-    local reader
+    local reader cancelled
     mkfifo fifo
     cat fifo >/dev/null 3>&- &
     reader=$!
     to=fifo stuck
+    cancelled=$(cancels)
     kill "$reader"
     ends_with 1
+    (($(cancels) == cancelled + 1)) # for that, and not when it had waited for each plugin
     said 'error: could not write to standard output'
     unstick
 }

@@ -9,7 +9,7 @@
 #define STEP_PATIENCE_US   (10 * CLOCK_S) /* for an answer, and for a slot */
 #define AGAIN_PATIENCE_US  (2 * CLOCK_S)  /* for the next slot, when one has taken too long */
 #define CANCEL_GRACE_US    (2 * CLOCK_S)  /* for the server to give up making the slot */
-#define CANCELS_MAX        5U             /* for one slot */
+#define CANCELS_MAX        3U             /* for one slot */
 #define STRAYS_MAX         3U             /* signals of a cancel that hit a later command */
 #define SERVER_VERSION_MIN 13
 
@@ -25,6 +25,10 @@ static bool has(const struct exam *exam, enum side side)
 
 static void close_side(struct exam *exam, enum side side)
 {
+    if (side == SIDE_SENDER) { /* whose address it borrows */
+        cancel_free(exam->cancel);
+        exam->cancel = NULL;
+    }
     login_free(exam->login[side]);
     exam->login[side] = NULL;
 }
@@ -418,9 +422,14 @@ static void waited_too_long(struct exam *exam, int64_t now_us)
 {
     struct error error;
 
-    /* A request that came before the command had begun is lost. */
-    if ((makes_slot(exam) || (exam->state == EXAM_CANCEL && !exam->stopping)) &&
-        exam->cancels < CANCELS_MAX && start_cancel(exam, now_us)) {
+    /* A request that was taken before the command had begun is lost. */
+    bool lost = exam->state == EXAM_CANCEL && exam->cancel == NULL;
+
+    if ((makes_slot(exam) || lost) && exam->cancels < CANCELS_MAX && start_cancel(exam, now_us)) {
+        return;
+    }
+    if (exam->stopping) {
+        exam->state = EXAM_OVER;
         return;
     }
     error_set(&error, ERROR_TRANSIENT, "no answer from the server within %.3g s",
@@ -498,9 +507,11 @@ void exam_fds(const struct exam *exam, struct pollfd fds[EXAM_FDS])
     if (exam->state == EXAM_OVER) {
         return;
     }
-    fds[0] = side_fd(exam, is_login(exam) ? question_side(exam->state) : exam->side);
     if (exam->state == EXAM_TRIP) {
         fds[1] = side_fd(exam, SIDE_SENDER);
+    }
+    if (exam->state != EXAM_TRIP || !exam->message_sent) {
+        fds[0] = side_fd(exam, is_login(exam) ? question_side(exam->state) : exam->side);
     }
     if (exam->cancel != NULL) {
         fds[2] =
@@ -536,7 +547,6 @@ bool exam_start(struct exam *exam, const struct feed_config *config, struct repo
 
 void exam_free(struct exam *exam)
 {
-    cancel_free(exam->cancel);
     stream_free(exam->stream);
     close_all(exam);
     tables_free(&exam->tables);
