@@ -422,6 +422,14 @@ keeps_waiting() {
     line ok 'transactions: '
 }
 
+@test "transactions that end soon are nobody's business" {
+    write 'BEGIN; INSERT INTO items (n) VALUES (1); SELECT pg_sleep(0.1); COMMIT;'
+    wait_for is_true 'EXISTS (SELECT FROM items)'
+    examine 0
+    line ok 'transactions: none'
+    no_writers
+}
+
 @test "synchronous_standby_names" {
     configure synchronous_standby_names 'pgnudge2, "my pgnudge"'
     examine 0

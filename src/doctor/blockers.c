@@ -1,18 +1,23 @@
 #include "doctor/state.h"
 
+#define HOLDS_XID "locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted"
+
 /*
- * Who holds an xid, the oldest first. The age in seconds and the state are NULL
- * or hidden where the role may not see them.
+ * Who holds an xid, and still does a second later, the oldest first: what is
+ * over by then holds nobody up, and not every role can see its age. The age in
+ * seconds and the state are NULL or hidden then.
  */
 const char blockers_sql[] =
     "SELECT l.transactionid::text, coalesce(l.pid::text, ''), coalesce(a.usename::text, ''),"
     " coalesce(a.application_name, ''), coalesce(a.datname::text, p.database::text, ''),"
     " coalesce(a.state, ''), coalesce(extract(epoch FROM pg_catalog.clock_timestamp()"
     " - coalesce(a.xact_start, p.prepared))::bigint::text, ''), coalesce(p.gid, '')"
-    " FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
+    " FROM (SELECT xids, pg_catalog.pg_sleep(CASE WHEN xids IS NULL THEN 0 ELSE 1 END)"
+    " FROM (SELECT pg_catalog.array_agg(transactionid) AS xids FROM pg_catalog.pg_locks"
+    " WHERE " HOLDS_XID ") held) looked, LATERAL (SELECT * FROM pg_catalog.pg_locks"
+    " WHERE " HOLDS_XID " AND transactionid = ANY (looked.xids) OFFSET 0) l"
+    " LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
     " LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = l.transactionid"
-    " WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted"
-    " AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()"
     " ORDER BY pg_catalog.age(l.transactionid) DESC LIMIT 1000";
 
 enum column { XID, PID, USER, APPLICATION, DATABASE, STATE, SECONDS, GID, COLUMNS };
@@ -44,12 +49,6 @@ static void report_running(struct exam *exam, char *const text[COLUMNS])
                 text[PID]);
 }
 
-/* What is over within a second holds nobody up. */
-static bool is_old(char *const text[COLUMNS])
-{
-    return text[GID][0] != '\0' || slice_equal(slice_of(text[SECONDS]), slice_of("0")) == false;
-}
-
 bool blockers_row(void *context, struct query_row *row)
 {
     struct exam *exam = context;
@@ -67,7 +66,7 @@ bool blockers_row(void *context, struct query_row *row)
         ok = ok && read && !buffers[i].failed;
         text[i] = buffers[i].data;
     }
-    if (ok && is_old(text) && exam->blockers++ < BLOCKERS_MAX) {
+    if (ok && exam->blockers++ < BLOCKERS_MAX) {
         if (text[GID][0] != '\0') {
             report_prepared(exam, text);
         } else {
