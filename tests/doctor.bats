@@ -57,6 +57,11 @@ cure() {
     grep -qE "^      $1" "$report"
 }
 
+# cures WORD: those that begin with it, as they are.
+cures() {
+    grep -E "^      $1" "$report"
+}
+
 no_session() {
     is_true "NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'pgnudge')"
 }
@@ -338,11 +343,17 @@ gatekeeping() {
         'CREATE TABLE deferred (n int PRIMARY KEY DEFERRABLE)' \
         'CREATE TABLE named (n int PRIMARY KEY)' 'ALTER TABLE named REPLICA IDENTITY NOTHING' \
         'CREATE TABLE whole (n int)' 'ALTER TABLE whole REPLICA IDENTITY FULL'
-    examine 0 --tables an_unlogged,a_view,root,tree,deferred,named,whole,orders,marker,public.*
+    examine 0 --tables root,tree,named,orders
+    run ! grep -E '^(warn|FAIL)' "$report"
+    line ok 'table public.root: a partitioned table with 1 below it, without a .* only wal2json needs'
+    line ok 'table public.named: an ordinary table, without a .* only wal2json needs'
+    line ok 'table public.tree: a partitioned table with 1 below it'
+    examine 0 --plugin wal2json \
+        --tables an_unlogged,a_view,root,tree,deferred,named,whole,orders,marker,public.*
     line warn 'table public.an_unlogged: an unlogged table'
     cure 'ALTER TABLE "public"."an_unlogged" SET LOGGED;'
     line warn 'table public.a_view: a view'
-    cure "SELECT pg_logical_emit_message\(true, 'pgnudge', 'public.a_view'\);"
+    cure "SELECT pg_logical_emit_message\(true, 'pgnudge', '\"public\".\"a_view\"'\);"
     line warn 'table public.root: a partitioned table.*replica identity'
     line ok 'table public.tree: a partitioned table with 1 below it'
     for name in deferred named marker; do
@@ -351,14 +362,26 @@ gatekeeping() {
     done
     line ok 'table public.whole: '
     line ok 'table public.orders: '
-    examine 0 --plugin test_decoding --tables marker,root
+    cures ALTER | sql
+    examine 0 --plugin wal2json --tables deferred,named,orders,marker
+    run ! grep -E '^(warn|FAIL)' "$report"
+    examine 0 --tables an_unlogged,marker
     run ! grep -E '^(warn|FAIL)' "$report"
     sql 'DROP TABLE root, tree, an_unlogged, deferred, named, whole' 'DROP VIEW a_view'
 }
 
+@test "a message nudges a view by its name, whatever that is" {
+    local name='public."it'"''"'s ""a.b"""'
+    sql "CREATE VIEW ${name//\'\'/\'} AS SELECT 1 AS n"
+    examine 0 --tables "${name//\'\'/\'}"
+    listen
+    cures SELECT | sql >/dev/null
+    wait_for saw '[.[].events[]?.table] == ["it'"'"'s \"a.b\""]'
+}
+
 @test "a table's name can't do anything to a terminal, nor to the cures" {
     sql $'CREATE TABLE "a\033[1m""b\nc" (n int)'
-    examine 0 --tables $'"a\033[1m""b\nc"'
+    examine 0 --plugin wal2json --tables $'"a\033[1m""b\nc"'
     line warn 'table public.a\?\[1m"b c: '
     cure 'ALTER TABLE "public"."a\?\[1m""b c" REPLICA'
     run ! grep -q $'\033' "$report" "$report.json"
@@ -403,7 +426,7 @@ keeps_waiting() {
     line warn "transactions: a slot waits for transaction $(xid open) of process $blocker, user \"postgres\", application \"psql\""
     cure "SELECT pg_terminate_backend\($blocker\);"
     line warn "transactions: a slot waits for the prepared transaction [0-9]+, \"it's one\""
-    cure ".*ROLLBACK PREPARED 'it''s one';"
+    cure "ROLLBACK PREPARED 'it''s one'; -- or COMMIT PREPARED; in database \"$PGDATABASE\""
     line warn 'plugin test_decoding: the server takes it, but '
     line warn 'plugin wal2json: the server takes it, but '
     line use 'test_decoding: '
@@ -451,7 +474,9 @@ keeps_waiting() {
     configure wal_sender_timeout 0
     examine 0
     line warn 'wal_sender_timeout: off'
-    cure "ALTER SYSTEM SET wal_sender_timeout = '60s';"
+    cure 'options=.* in the connection string'
+    examine 0 "$(sed -n "s/^ *\(options=.*\) in the connection string/\1/p" "$report")"
+    line ok 'wal_sender_timeout: 60 s'
     configure wal_sender_timeout 500ms
     examine 0
     line warn 'wal_sender_timeout: 0.5 s'

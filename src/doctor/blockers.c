@@ -31,7 +31,8 @@ static void report_prepared(struct exam *exam, char *const text[COLUMNS])
                  "prepared %s s ago",
                  text[XID], text[GID], text[DATABASE], text[SECONDS]);
     sql_literal(&gid, slice_of(text[GID]));
-    report_cure(exam->report, "COMMIT PREPARED or ROLLBACK PREPARED %.*s;", (int)gid.len, gid.data);
+    report_cure(exam->report, "ROLLBACK PREPARED %.*s; -- or COMMIT PREPARED; in database \"%s\"",
+                (int)gid.len, gid.data, text[DATABASE]);
     buffer_free(&gid);
 }
 
@@ -45,7 +46,7 @@ static void report_running(struct exam *exam, char *const text[COLUMNS])
                                           : "of a state and age that this role can't see",
                  text[SECONDS][0] != '\0' ? ", open for " : "", text[SECONDS],
                  text[SECONDS][0] != '\0' ? " s" : "");
-    report_cure(exam->report, "SELECT pg_terminate_backend(%s); unless it will end soon",
+    report_cure(exam->report, "SELECT pg_terminate_backend(%s); -- unless it will end soon",
                 text[PID]);
 }
 
@@ -86,6 +87,7 @@ void blockers_report(struct exam *exam)
     } else if (exam->blockers > BLOCKERS_MAX) {
         report_check(exam->report, CHECK_WARN, "transactions", "%u more",
                      exam->blockers - BLOCKERS_MAX);
-        report_cure(exam->report, "SELECT * FROM pg_locks WHERE locktype = 'transactionid';");
+        report_cure(exam->report,
+                    "SELECT * FROM pg_locks WHERE locktype = 'transactionid' AND granted;");
     }
 }

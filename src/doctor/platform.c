@@ -8,34 +8,45 @@
 
 static const struct {
     const char *name;
-    const char *wal_level_cure;
+    const char *before; /* what says to set "name = value" there */
+    const char *after;
+    const char *wal_level_cure; /* where that is set by another name */
     const char *replication_role;
 } platforms[PLATFORMS] = {
     [PLATFORM_PLAIN] = {.name = "nothing tells of a managed one",
-                        .wal_level_cure =
-                            "ALTER SYSTEM SET wal_level = logical; and restart the server."},
+                        .before = "ALTER SYSTEM SET ",
+                        .after = "; -- then restart the server"},
     [PLATFORM_AURORA] = {.name = "Amazon Aurora",
+                         .before = "Set ",
+                         .after = " in the DB cluster parameter group, and reboot the writer.",
                          .wal_level_cure = "Set rds.logical_replication = 1 in the DB cluster "
                                            "parameter group, and reboot the writer.",
                          .replication_role = "rds_replication"},
     [PLATFORM_RDS] = {.name = "Amazon RDS",
+                      .before = "Set ",
+                      .after = " in the DB parameter group, and reboot the instance.",
                       .wal_level_cure = "Set rds.logical_replication = 1 in the DB parameter "
                                         "group, and reboot the instance.",
                       .replication_role = "rds_replication"},
     [PLATFORM_AZURE] = {.name = "Azure Database for PostgreSQL",
-                        .wal_level_cure = "Set wal_level = logical under Server parameters, and "
-                                          "restart the server."},
+                        .before = "Set ",
+                        .after = " under Server parameters, and restart the server."},
     [PLATFORM_CLOUD_SQL] = {.name = "Google Cloud SQL",
+                            .before = "Set the flag ",
+                            .after = "; the instance restarts.",
                             .wal_level_cure = "Set the flag cloudsql.logical_decoding = on; the "
                                               "instance restarts."},
     [PLATFORM_SUPABASE] = {.name = "Supabase",
-                           .wal_level_cure = "Set wal_level = logical with the Supabase CLI "
-                                             "(postgres-config), and restart the database."},
+                           .before = "Set ",
+                           .after = " with the Supabase CLI (postgres-config), and restart the "
+                                    "database."},
     [PLATFORM_NEON] = {.name = "Neon",
+                       .before = "Ask Neon's support to set ",
+                       .after = ".",
                        .wal_level_cure = "Turn on logical replication in the project's settings."},
     [PLATFORM_CLOUDNATIVEPG] = {.name = "CloudNativePG",
-                                .wal_level_cure = "Set wal_level: logical under "
-                                                  "spec.postgresql.parameters of the Cluster."},
+                                .before = "Set ",
+                                .after = " under spec.postgresql.parameters of the Cluster."},
 };
 
 /* Beginnings of signs. */
@@ -103,9 +114,16 @@ const char *platform_name(enum platform platform)
     return platforms[platform].name;
 }
 
-const char *platform_wal_level_cure(enum platform platform)
+void platform_cure(enum platform platform, const char *name, const char *value, struct buffer *out)
 {
-    return platforms[platform].wal_level_cure;
+    const char *other = platforms[platform].wal_level_cure;
+
+    if (other != NULL && strcmp(name, "wal_level") == 0) {
+        buffer_text(out, other);
+    } else {
+        buffer_format(out, "%s%s = %s%s", platforms[platform].before, name, value,
+                      platforms[platform].after);
+    }
 }
 
 const char *platform_replication_role(enum platform platform)

@@ -2,6 +2,8 @@
 #ifndef PGNUDGE_DOCTOR_PLATFORM_H
 #define PGNUDGE_DOCTOR_PLATFORM_H
 
+#include "base/buffer.h"
+
 enum platform {
     PLATFORM_PLAIN,
     PLATFORM_AURORA,
@@ -41,8 +43,8 @@ enum platform platform_join(enum platform a, enum platform b);
 /* For people. */
 const char *platform_name(enum platform platform);
 
-/* How wal_level = logical is set there. */
-const char *platform_wal_level_cure(enum platform platform);
+/* Appends how a setting is changed there that takes a restart. */
+void platform_cure(enum platform platform, const char *name, const char *value, struct buffer *out);
 
 /* The role to be granted for REPLICATION there; NULL: it is ALTER ROLE, as everywhere. */
 const char *platform_replication_role(enum platform platform);

@@ -36,7 +36,7 @@ static void report_waited(struct exam *exam, const char *name)
                  "the server takes it, but had made no slot when the doctor gave up waiting");
     report_cure(exam->report, "%s",
                 facts_in_recovery(&exam->facts)
-                    ? "On the primary: SELECT pg_log_standby_snapshot(); or a CHECKPOINT."
+                    ? "SELECT pg_log_standby_snapshot(); -- on the primary"
                     : "End the transactions that a slot waits for; pgnudge waits until they have "
                       "ended.");
 }
@@ -144,7 +144,11 @@ static void recommend_plugin(struct exam *exam)
                             "test_decoding, which needs no replica identities, would do as well");
     } else if (chosen == PLUGIN_WAL2JSON) {
         report_plugin(report, plugin_name(chosen),
-                      "the server doesn't take test_decoding; --plugin auto takes it, too");
+                      "the server doesn't take test_decoding; --plugin auto takes it, too%s",
+                      exam->tables.keyless
+                          ? "; its log gets a line for each UPDATE and DELETE of a table without a "
+                            "usable replica identity"
+                          : "");
     } else if (can_filter(exam) && !exam->tables.keyless) {
         report_plugin(report, plugin_name(chosen),
                       "it is part of PostgreSQL, needs no replica identities, and %s; --plugin "

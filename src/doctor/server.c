@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +8,7 @@
 
 #define DECODING_ON_DEMAND 19            /* from this version on wal_level = replica can do */
 #define SHORT_TIMEOUT_US   (3 * CLOCK_S) /* below that a busy network ends streams */
-#define DEFAULT_TIMEOUT    "'60s'"
+#define TIMEOUT_CURE       "options='-c wal_sender_timeout=60s' in the connection string"
 
 static int version_of(const struct exam *exam)
 {
@@ -21,6 +22,16 @@ static bool decodes(const struct exam *exam)
 {
     return strcmp(exam->facts.text[FACT_WAL_LEVEL], "logical") == 0 ||
            strcmp(exam->facts.text[FACT_EFFECTIVE_WAL_LEVEL], "logical") == 0;
+}
+
+/* With a restart. */
+static void cure_setting(struct exam *exam, const char *name, const char *value)
+{
+    struct buffer cure = {0};
+
+    platform_cure(exam->facts.platform, name, value, &cure);
+    report_cure(exam->report, "%.*s", (int)cure.len, cure.data);
+    buffer_free(&cure);
 }
 
 static void report_wal_level(struct exam *exam)
@@ -37,7 +48,7 @@ static void report_wal_level(struct exam *exam)
                      "%s, which this version raises for the first logical slot", level);
     } else {
         report_check(exam->report, CHECK_FAIL, "wal_level", "%s: the log can't be decoded", level);
-        report_cure(exam->report, "%s", platform_wal_level_cure(facts->platform));
+        cure_setting(exam, "wal_level", "logical");
     }
 }
 
@@ -49,17 +60,18 @@ static void report_room(struct exam *exam, const char *name, enum fact used_fact
     unsigned long long used = all > own ? all - own : 0;
     unsigned long long max = facts_number(&exam->facts, max_fact);
     const char *setting = max_fact == FACT_MAX_SLOTS ? "max_replication_slots" : "max_wal_senders";
+    char value[24];
 
     if (used < max) {
         report_check(exam->report, CHECK_OK, name, "%llu of %llu free", max - used, max);
         return;
     }
     report_check(exam->report, CHECK_FAIL, name, "none free: all %llu are in use", max);
-    report_cure(exam->report, "ALTER SYSTEM SET %s = %llu; and restart the server.", setting,
-                max < 5 ? 10 : 2 * max);
+    snprintf(value, sizeof(value), "%llu", max < 5 ? 10 : 2 * max);
+    cure_setting(exam, setting, value);
     if (max_fact == FACT_MAX_SLOTS && max > 0) {
-        report_cure(exam->report, "Or drop one that nobody uses: SELECT slot_name FROM "
-                                  "pg_replication_slots WHERE NOT active;");
+        report_cure(exam->report, "SELECT * FROM pg_replication_slots WHERE NOT active; "
+                                  "-- or drop one that nobody will use again");
     }
 }
 
@@ -71,12 +83,11 @@ static void report_sender_timeout(struct exam *exam)
     if (timeout_us == 0) {
         report_check(exam->report, CHECK_WARN, "wal_sender_timeout",
                      "off: the walsender of a machine that has died stays, with its slot");
-        report_cure(exam->report, "ALTER SYSTEM SET wal_sender_timeout = " DEFAULT_TIMEOUT
-                                  "; and SELECT pg_reload_conf();");
+        report_cure(exam->report, TIMEOUT_CURE);
     } else if (timeout_us < SHORT_TIMEOUT_US) {
         report_check(exam->report, CHECK_WARN, "wal_sender_timeout",
                      "%.3g s: a short hiccup of the network ends the stream", seconds);
-        report_cure(exam->report, "options='-c wal_sender_timeout=60s' in the connection string");
+        report_cure(exam->report, TIMEOUT_CURE);
     } else {
         report_check(exam->report, CHECK_OK, "wal_sender_timeout", "%.3g s", seconds);
     }
@@ -94,8 +105,8 @@ static void report_synchronous(struct exam *exam)
         report_check(exam->report, CHECK_WARN, "synchronous_standby_names",
                      "%s, which matches \"%s\": it is not counted as long as --no-gate isn't given",
                      names, application);
-        report_cure(exam->report, "Name the real standbys there, or set another "
-                                  "application_name for pgnudge.");
+        report_cure(exam->report, "Name the real standbys there; where it is no star that "
+                                  "matches, another application_name for pgnudge does, too.");
     } else {
         report_check(exam->report, CHECK_WARN, "synchronous_standby_names",
                      "%s, which matches \"%s\": with --no-gate the server counts pgnudge as a "

@@ -70,11 +70,10 @@ static const char *kind_name(const struct relation_row *relation)
     }
 }
 
-/* The names in UTF-8: as text, and as SQL writes them. */
+/* The name in UTF-8: as text, and as SQL writes it. */
 struct relation_names {
     struct buffer check; /* "table public.orders" */
-    struct buffer plain; /* "public.orders" */
-    struct buffer sql;
+    struct buffer sql;   /* "\"public\".\"orders\"" */
 };
 
 static bool write_names(struct tables *tables, const struct relation_row *relation,
@@ -87,8 +86,6 @@ static bool write_names(struct tables *tables, const struct relation_row *relati
     encoding_to_utf8(tables->wanted.encoding, relation->table, &table);
     s = (struct slice){schema.data, schema.len};
     t = (struct slice){table.data, table.len};
-    buffer_format(&names->plain, "%.*s.%.*s", (int)s.len, s.data, (int)t.len, t.data);
-    buffer_byte(&names->plain, '\0');
     buffer_format(&names->check, "table %.*s.%.*s", (int)s.len, s.data, (int)t.len, t.data);
     buffer_byte(&names->check, '\0');
     sql_identifier(&names->sql, s);
@@ -97,18 +94,20 @@ static bool write_names(struct tables *tables, const struct relation_row *relati
     buffer_byte(&names->sql, '\0');
     buffer_free(&schema);
     buffer_free(&table);
-    return !names->plain.failed && !names->check.failed && !names->sql.failed;
+    return !names->check.failed && !names->sql.failed;
 }
 
-static bool only_test_decoding(const struct tables *tables)
+/* Where wal2json is but the second choice, a cure would cost more than it mends. */
+static bool needs_identities(const struct tables *tables)
 {
-    return tables->config->plugin_count == 1 && tables->config->plugins[0] == PLUGIN_TEST_DECODING;
+    return tables->config->plugins[0] == PLUGIN_WAL2JSON;
 }
 
 static void report_silent(struct tables *tables, const struct relation_row *relation,
                           const struct relation_names *names)
 {
     struct report *report = tables->report;
+    struct buffer content = {0};
 
     report_check(report, CHECK_WARN, names->check.data,
                  "%s, whose changes are not in the log: only messages nudge it",
@@ -116,8 +115,10 @@ static void report_silent(struct tables *tables, const struct relation_row *rela
     if (relation->persistence.data[0] == 'u' && relation->kind.data[0] == 'r') {
         report_cure(report, "ALTER TABLE %s SET LOGGED;", names->sql.data);
     } else {
-        report_cure(report, "SELECT pg_logical_emit_message(true, 'pgnudge', '%s');",
-                    names->plain.data);
+        sql_literal(&content, slice_of(names->sql.data)); /* a pattern takes the quotes, too */
+        report_cure(report, "SELECT pg_logical_emit_message(true, 'pgnudge', %.*s);",
+                    (int)content.len, content.data);
+        buffer_free(&content);
     }
 }
 
@@ -131,7 +132,7 @@ static void report_keyless(struct tables *tables, const struct relation_row *rel
                  "a line in the server's log (test_decoding needs none)",
                  kind_name(relation), below > 0 ? ", it or one below it" : "");
     if (below == 0) {
-        report_cure(report, "ALTER TABLE %s REPLICA IDENTITY FULL; or give it a primary key.",
+        report_cure(report, "ALTER TABLE %s REPLICA IDENTITY FULL; -- or give it a primary key",
                     names->sql.data);
     } else {
         report_cure(report, "--plugin test_decoding, or ALTER TABLE … REPLICA IDENTITY FULL; for "
@@ -142,6 +143,7 @@ static void report_keyless(struct tables *tables, const struct relation_row *rel
 static void report_relation(struct tables *tables, const struct relation_row *relation,
                             const struct relation_names *names)
 {
+    const char *lack = "";
     uint64_t below = 0, keyless = 0;
     char kind = relation->kind.data[0];
 
@@ -150,15 +152,19 @@ static void report_relation(struct tables *tables, const struct relation_row *re
     tables->all_ordinary =
         tables->all_ordinary && kind == 'r' && relation->persistence.data[0] == 'p' && below == 0;
     tables->keyless = tables->keyless || keyless > 0;
+    if (keyless > 0) {
+        lack = ", without a usable replica identity, which only wal2json needs";
+    }
     if ((kind != 'r' && kind != 'p') || relation->persistence.data[0] != 'p') {
         report_silent(tables, relation, names);
-    } else if (keyless > 0 && !only_test_decoding(tables)) {
+    } else if (keyless > 0 && needs_identities(tables)) {
         report_keyless(tables, relation, names, below);
     } else if (below > 0) {
-        report_check(tables->report, CHECK_OK, names->check.data, "%s with %llu below it",
-                     kind_name(relation), (unsigned long long)below);
+        report_check(tables->report, CHECK_OK, names->check.data, "%s with %llu below it%s",
+                     kind_name(relation), (unsigned long long)below, lack);
     } else {
-        report_check(tables->report, CHECK_OK, names->check.data, "%s", kind_name(relation));
+        report_check(tables->report, CHECK_OK, names->check.data, "%s%s", kind_name(relation),
+                     lack);
     }
 }
 
@@ -179,7 +185,6 @@ bool tables_row(void *context, struct query_row *row)
         report_relation(tables, &relation, &names);
     }
     buffer_free(&names.check);
-    buffer_free(&names.plain);
     buffer_free(&names.sql);
     return true;
 }
