@@ -140,6 +140,13 @@ teardown() {
     line ok 'round trip: '
 }
 
+@test "a role that may not send messages has a feed all the same" {
+    sql "SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC;', oid::regprocedure)
+         FROM pg_proc WHERE proname = 'pg_logical_emit_message'" | sql
+    examine 0
+    line warn 'round trip: .*permission denied for function pg_logical_emit_message'
+}
+
 # --- what ends with status 3 ---
 
 # fails NAME [OPTION]...: just this check.

@@ -12,9 +12,10 @@ const char blockers_sql[] =
     " coalesce(a.application_name, ''), coalesce(a.datname::text, p.database::text, ''),"
     " coalesce(a.state, ''), coalesce(extract(epoch FROM pg_catalog.clock_timestamp()"
     " - coalesce(a.xact_start, p.prepared))::bigint::text, ''), coalesce(p.gid, '')"
-    " FROM (SELECT xids, pg_catalog.pg_sleep(CASE WHEN xids IS NULL THEN 0 ELSE 1 END)"
-    " FROM (SELECT pg_catalog.array_agg(transactionid) AS xids FROM pg_catalog.pg_locks"
-    " WHERE " HOLDS_XID ") held) looked, LATERAL (SELECT * FROM pg_catalog.pg_locks"
+    " FROM (SELECT xids, pg_catalog.pg_sleep(CASE xids WHEN '{}' THEN 0 ELSE 1 END)"
+    " FROM (SELECT ARRAY(SELECT transactionid FROM pg_catalog.pg_locks WHERE " HOLDS_XID
+    ") AS xids)"
+    " held) looked, LATERAL (SELECT * FROM pg_catalog.pg_locks"
     " WHERE " HOLDS_XID " AND transactionid = ANY (looked.xids) OFFSET 0) l"
     " LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
     " LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = l.transactionid"

@@ -84,7 +84,7 @@ static void report_libraries(struct exam *exam)
     } else {
         report_check(
             exam->report, CHECK_OK, "output_plugin_libraries",
-            "not to be read by this role; as the attempts show, it forbids neither plugin");
+            "none that this role can read; as the attempts show, neither plugin is forbidden");
     }
 }
 

@@ -91,7 +91,10 @@ enum step trip_step(struct exam *exam, int64_t now_us, struct error *error)
 
 void trip_report(struct exam *exam, const struct error *error, int64_t took_us)
 {
-    if (error != NULL) {
+    if (error != NULL && !exam->message_sent && strcmp(error->sqlstate, "42501") == 0) {
+        report_error(exam->report, CHECK_WARN, "round trip", error,
+                     "A feed needs no such right; run the doctor as a role that has it.");
+    } else if (error != NULL) {
         report_error(exam->report, CHECK_FAIL, "round trip", error,
                      "Look into the server's log; is a pooler or proxy in between?");
     } else if (facts_in_recovery(&exam->facts)) {

@@ -1,5 +1,6 @@
 /* The doctor without a server: signs of platforms, and the report. */
 #include <cjson/cJSON.h>
+#include <string.h>
 
 #include "doctor/platform.h"
 #include "doctor/report.h"
@@ -41,6 +42,40 @@ static void hosts(void)
     CHECK_INT(platform_join(PLATFORM_RDS, PLATFORM_AURORA), PLATFORM_AURORA);
     CHECK_INT(platform_join(PLATFORM_PLAIN, PLATFORM_NEON), PLATFORM_NEON);
     CHECK_INT(platform_join(PLATFORM_NEON, PLATFORM_PLAIN), PLATFORM_NEON);
+}
+
+static void cures(void)
+{
+    static const struct {
+        enum platform platform;
+        const char *name, *value, *cure;
+    } cases[] = {
+        {PLATFORM_PLAIN, "wal_level", "logical",
+         "ALTER SYSTEM SET wal_level = logical; -- then restart the server"},
+        {PLATFORM_RDS, "wal_level", "logical",
+         "Set rds.logical_replication = 1 in the DB parameter group, and reboot the instance."},
+        {PLATFORM_RDS, "max_wal_senders", "10",
+         "Set max_wal_senders = 10 in the DB parameter group, and reboot the instance."},
+        {PLATFORM_AZURE, "wal_level", "logical",
+         "Set wal_level = logical under Server parameters, and restart the server."},
+    };
+    struct buffer cure = {0};
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        CASE("%s", cases[i].cure);
+        buffer_clear(&cure);
+        platform_cure(cases[i].platform, cases[i].name, cases[i].value, &cure);
+        CHECK_BUFFER(cure, cases[i].cure);
+    }
+    for (int i = 0; i < PLATFORMS; i++) {
+        CASE("%s", platform_name((enum platform)i));
+        buffer_clear(&cure);
+        platform_cure((enum platform)i, "max_wal_senders", "10", &cure);
+        buffer_byte(&cure, '\0');
+        CHECK(strstr(cure.data, "max_wal_senders = 10") != NULL);
+        CHECK(strstr(cure.data, "(null)") == NULL);
+    }
+    buffer_free(&cure);
 }
 
 static void fill(struct report *report)
@@ -112,6 +147,7 @@ static void document(void)
 static const struct check_test tests[] = {
     {"signs tell the platform", signs},
     {"so do hosts' names", hosts},
+    {"each has its own way to change a setting", cures},
     {"the report as lines, fit for a terminal", lines},
     {"the report as a document", document},
 };
