@@ -237,8 +237,7 @@ static void slot_waited(struct exam *exam, int64_t now_us)
         next_plugin(exam, PLUGIN_WAITED, now_us);
         return;
     }
-    report_check(exam->report, CHECK_WARN, "round trip", "left out: this time a slot had to wait");
-    report_cure(exam->report, "Run the doctor again.");
+    trip_report_left_out(exam);
     enter(exam, EXAM_REPLICA_LOGIN, false, now_us);
 }
 

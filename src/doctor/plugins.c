@@ -30,15 +30,18 @@ enum plugin exam_chosen(const struct exam *exam)
     return PLUGINS;
 }
 
+const char *plugins_waiting_cure(const struct exam *exam)
+{
+    return facts_in_recovery(&exam->facts)
+               ? "SELECT pg_log_standby_snapshot(); -- on the primary"
+               : "End the transactions that a slot waits for; pgnudge waits until they have ended.";
+}
+
 static void report_waited(struct exam *exam, const char *name)
 {
     report_check(exam->report, CHECK_WARN, name,
                  "the server takes it, but had made no slot when the doctor gave up waiting");
-    report_cure(exam->report, "%s",
-                facts_in_recovery(&exam->facts)
-                    ? "SELECT pg_log_standby_snapshot(); -- on the primary"
-                    : "End the transactions that a slot waits for; pgnudge waits until they have "
-                      "ended.");
+    report_cure(exam->report, "%s", plugins_waiting_cure(exam));
 }
 
 static void report_refused(struct exam *exam, enum plugin plugin, const char *name)

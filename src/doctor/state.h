@@ -181,6 +181,9 @@ void blockers_report(struct exam *exam);
 
 /* ---- plugins.c ---- */
 
+/* What makes the server finish a slot that it keeps waiting. */
+const char *plugins_waiting_cure(const struct exam *exam);
+
 /* All have been tried. */
 void plugins_report(struct exam *exam);
 
@@ -194,6 +197,9 @@ bool trip_start(struct exam *exam, int64_t now_us);
 
 /* Goes on. STEP_DONE: it came back, or (a standby) the stream has answered. */
 enum step trip_step(struct exam *exam, int64_t now_us, struct error *error);
+
+/* No slot could be had for it. */
+void trip_report_left_out(struct exam *exam);
 
 /* It is over; `error` is NULL where it came back. */
 void trip_report(struct exam *exam, const struct error *error, int64_t took_us);

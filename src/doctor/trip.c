@@ -89,21 +89,33 @@ enum step trip_step(struct exam *exam, int64_t now_us, struct error *error)
     return exam->message_sent && exam->came_back ? STEP_DONE : STEP_WAIT;
 }
 
+static const char *check_name(const struct exam *exam)
+{
+    return facts_in_recovery(&exam->facts) ? "stream" : "round trip";
+}
+
+void trip_report_left_out(struct exam *exam)
+{
+    report_check(exam->report, CHECK_WARN, check_name(exam),
+                 "left out: this time the server had made no slot when the doctor gave up waiting");
+    report_cure(exam->report, "%s", plugins_waiting_cure(exam));
+}
+
 void trip_report(struct exam *exam, const struct error *error, int64_t took_us)
 {
     if (error != NULL && !exam->message_sent && strcmp(error->sqlstate, "42501") == 0) {
-        report_error(exam->report, CHECK_WARN, "round trip", error,
+        report_error(exam->report, CHECK_WARN, check_name(exam), error,
                      "A feed needs no such right; run the doctor as a role that has it.");
     } else if (error != NULL) {
-        report_error(exam->report, CHECK_FAIL, "round trip", error,
+        report_error(exam->report, CHECK_FAIL, check_name(exam), error,
                      "Look into the server's log; is a pooler or proxy in between?");
     } else if (facts_in_recovery(&exam->facts)) {
-        report_check(exam->report, CHECK_OK, "stream",
+        report_check(exam->report, CHECK_OK, check_name(exam),
                      "live, answered after %.1f ms (a standby writes no message of its own to "
                      "send round)",
                      (double)took_us / (double)CLOCK_MS);
     } else {
-        report_check(exam->report, CHECK_OK, "round trip",
+        report_check(exam->report, CHECK_OK, check_name(exam),
                      "a message came back through %s after %.1f ms", plugin_name(exam_chosen(exam)),
                      (double)took_us / (double)CLOCK_MS);
     }
