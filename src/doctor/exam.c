@@ -213,7 +213,7 @@ static void next_plugin(struct exam *exam, enum plugin_verdict verdict, int64_t 
     if (exam->plugin == PLUGINS) {
         plugins_report(exam);
     }
-    enter(exam, EXAM_SLOT, false, now_us);
+    enter(exam, EXAM_ARM, false, now_us);
 }
 
 /* The slot could not be made, for a reason that holds for each. */
@@ -291,6 +291,8 @@ static void answered(struct exam *exam, int64_t now_us)
     case EXAM_DROP:
         next_plugin(exam, PLUGIN_USABLE, now_us);
         return;
+    case EXAM_ARM:
+    case EXAM_TRIP_ARM:
     case EXAM_TRIP_SLOT:
     case EXAM_TRIP_START:
         enter(exam, (enum exam_state)(exam->state + 1), true, now_us);
@@ -321,7 +323,7 @@ static bool was_stray(struct exam *exam, const struct error *error)
 static void slot_refused(struct exam *exam, struct error *error, bool lives, int64_t now_us)
 {
     if (lives && was_stray(exam, error)) {
-        enter(exam, exam->state, true, now_us);
+        enter(exam, exam->plugin < PLUGINS ? EXAM_ARM : EXAM_TRIP_ARM, true, now_us);
     } else if (lives && exam->state == EXAM_CANCEL) {
         slot_waited(exam, now_us);
     } else if (lives && exam->state == EXAM_SLOT && server_error_refused_plugin(error)) {
@@ -351,7 +353,9 @@ static void refused(struct exam *exam, struct error *error, int64_t now_us)
         connecting_report_replica_failure(exam, error);
         next_replica(exam, now_us);
         return;
+    case EXAM_ARM:
     case EXAM_SLOT:
+    case EXAM_TRIP_ARM:
     case EXAM_TRIP_SLOT:
     case EXAM_CANCEL:
         slot_refused(exam, error, lives, now_us);
@@ -536,12 +540,11 @@ int64_t exam_deadline(const struct exam *exam)
     return deadline;
 }
 
-bool exam_start(struct exam *exam, const struct feed_config *config, struct report *report,
+void exam_start(struct exam *exam, const struct feed_config *config, struct report *report,
                 int64_t now_us)
 {
     *exam = (struct exam){.config = config, .report = report};
     enter(exam, EXAM_SENDER_LOGIN, true, now_us);
-    return exam->fatal.kind == ERROR_NONE;
 }
 
 void exam_free(struct exam *exam)

@@ -4,6 +4,7 @@
 #include "doctor/state.h"
 
 #define IDENTITY_SQL "SELECT " SQL_IDENTITY
+#define ARM_SQL      "SELECT 1" /* any plain statement */
 #define REPLICA_SQL  "SELECT " SQL_SYSTEM_ID ", pg_catalog.pg_is_in_recovery()::text"
 
 /* What each state asks, and of whom; for people, which check it belongs to. */
@@ -24,9 +25,11 @@ static const struct {
     [EXAM_TABLES] = {SIDE_ORDINARY, "tables", NULL, false},
     [EXAM_NAMES] = {SIDE_ORDINARY, "tables", WANTED_NAMES_SQL, false},
     [EXAM_BLOCKERS] = {SIDE_ORDINARY, "transactions", blockers_sql, false},
+    [EXAM_ARM] = {SIDE_SENDER, "slot", ARM_SQL, false},
     [EXAM_SLOT] = {SIDE_SENDER, "slot", NULL, false},
     [EXAM_CANCEL] = {SIDE_SENDER, "slot", NULL, false},
     [EXAM_DROP] = {SIDE_SENDER, "slot", NULL, false},
+    [EXAM_TRIP_ARM] = {SIDE_SENDER, "slot", ARM_SQL, false},
     [EXAM_TRIP_SLOT] = {SIDE_SENDER, "slot", NULL, false},
     [EXAM_TRIP_START] = {SIDE_SENDER, "round trip", NULL, false},
     [EXAM_TRIP] = {.side = SIDE_SENDER, .check = "round trip"},
@@ -102,10 +105,10 @@ bool question_applies(const struct exam *exam, enum exam_state state)
         return false; /* only behind TABLES */
     case EXAM_BLOCKERS:
         return known && asked && !facts_in_recovery(&exam->facts);
-    case EXAM_SLOT:
+    case EXAM_ARM:
         return exam->login[SIDE_SENDER] != NULL && server_takes_slots(exam) && !exam->slot_failed &&
                exam->plugin < PLUGINS;
-    case EXAM_TRIP_SLOT:
+    case EXAM_TRIP_ARM:
         return exam->login[SIDE_SENDER] != NULL && exam->login[SIDE_ORDINARY] != NULL &&
                exam_chosen(exam) < PLUGINS && !exam->slot_failed && !question_slots_wait(exam);
     case EXAM_REPLICA_LOGIN:
@@ -113,8 +116,10 @@ bool question_applies(const struct exam *exam, enum exam_state state)
     case EXAM_SENDER_LOGIN:
     case EXAM_OVER:
         return true;
+    case EXAM_SLOT:
     case EXAM_CANCEL:
     case EXAM_DROP:
+    case EXAM_TRIP_SLOT:
     case EXAM_TRIP_START:
     case EXAM_TRIP:
     case EXAM_REPLICA_FACTS:
@@ -127,12 +132,12 @@ bool question_applies(const struct exam *exam, enum exam_state state)
 
 static void append_command(struct exam *exam, struct buffer *sql)
 {
-    const struct conn *sender = exam_conn(exam, SIDE_SENDER);
+    struct conn *sender = exam_conn(exam, SIDE_SENDER);
     enum plugin plugin = exam->state == EXAM_SLOT ? exam->plugin : exam_chosen(exam);
 
     switch (exam->state) {
     case EXAM_FACTS:
-        facts_query(sql, sender != NULL ? conn_cancel_key(exam_conn(exam, SIDE_SENDER))->pid : 0);
+        facts_query(sql, sender != NULL ? conn_cancel_key(sender)->pid : 0);
         break;
     case EXAM_TABLES:
         tables_query(&exam->tables, sql);

@@ -21,7 +21,7 @@
 #include "repl/command.h"
 #include "repl/stream.h"
 
-/* In this order, but for what doesn't apply, and SLOT to DROP once for each plugin. */
+/* In this order, but for what doesn't apply, and ARM to DROP once for each plugin. */
 enum exam_state {
     EXAM_SENDER_LOGIN,
     EXAM_ORDINARY_LOGIN,
@@ -34,9 +34,11 @@ enum exam_state {
     EXAM_TABLES,
     EXAM_NAMES,
     EXAM_BLOCKERS,
+    EXAM_ARM, /* see SQL_DEATH_CHECK: an error, and a second of nothing, disarm it */
     EXAM_SLOT,
     EXAM_CANCEL,
     EXAM_DROP,
+    EXAM_TRIP_ARM,
     EXAM_TRIP_SLOT,
     EXAM_TRIP_START,
     EXAM_TRIP,
@@ -91,8 +93,8 @@ struct exam {
 
 /* ---- exam.c ---- */
 
-/* False: out of memory. */
-bool exam_start(struct exam *exam, const struct feed_config *config, struct report *report,
+/* Begins; a failure is in `fatal`. */
+void exam_start(struct exam *exam, const struct feed_config *config, struct report *report,
                 int64_t now_us);
 
 /* Goes on as far as it can without waiting; EXAM_OVER says when it is through. */
