@@ -87,6 +87,16 @@ teardown() {
     unblock
 }
 
+@test "… nor the slot that is made with the other plugin, after a refusal" {
+    is_true "EXISTS (SELECT FROM pg_settings WHERE name = 'output_plugin_libraries')" ||
+        skip 'this server lets everyone use every plugin'
+    sql "ALTER ROLE pgnudge SET output_plugin_libraries = 'wal2json'"
+    block
+    is_true "EXISTS (SELECT FROM pg_replication_slots WHERE plugin = 'wal2json')"
+    stop KILL 137
+    unblock
+}
+
 @test "a lost connection is no end: it waits anew" {
     local old
     block --backoff 10ms,100ms

@@ -4,7 +4,6 @@
 #include "doctor/state.h"
 
 #define IDENTITY_SQL "SELECT " SQL_IDENTITY
-#define ARM_SQL      "SELECT 1" /* any plain statement */
 #define REPLICA_SQL  "SELECT " SQL_SYSTEM_ID ", pg_catalog.pg_is_in_recovery()::text"
 
 /* What each state asks, and of whom; for people, which check it belongs to. */
@@ -25,11 +24,11 @@ static const struct {
     [EXAM_TABLES] = {SIDE_ORDINARY, "tables", NULL, false},
     [EXAM_NAMES] = {SIDE_ORDINARY, "tables", WANTED_NAMES_SQL, false},
     [EXAM_BLOCKERS] = {SIDE_ORDINARY, "transactions", blockers_sql, false},
-    [EXAM_ARM] = {SIDE_SENDER, "slot", ARM_SQL, false},
+    [EXAM_ARM] = {SIDE_SENDER, "slot", SQL_ARM, false},
     [EXAM_SLOT] = {SIDE_SENDER, "slot", NULL, false},
     [EXAM_CANCEL] = {SIDE_SENDER, "slot", NULL, false},
     [EXAM_DROP] = {SIDE_SENDER, "slot", NULL, false},
-    [EXAM_TRIP_ARM] = {SIDE_SENDER, "slot", ARM_SQL, false},
+    [EXAM_TRIP_ARM] = {SIDE_SENDER, "slot", SQL_ARM, false},
     [EXAM_TRIP_SLOT] = {SIDE_SENDER, "slot", NULL, false},
     [EXAM_TRIP_START] = {SIDE_SENDER, "round trip", NULL, false},
     [EXAM_TRIP] = {.side = SIDE_SENDER, .check = "round trip"},

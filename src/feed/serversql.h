@@ -16,12 +16,15 @@
     ") v(name, value) JOIN pg_catalog.pg_settings s USING (name)"
 
 /*
- * Makes the server notice our death while it makes the slot, once one more plain statement has armed
- * it. From 14 on, and not on every platform of the server: a refusal is no failure.
+ * Makes the server notice our death while it makes the slot, once SQL_ARM has armed it. From 14 on,
+ * and not on every platform of the server: a refusal is no failure.
  */
 #define SQL_DEATH_CHECK                                                                            \
     "SELECT pg_catalog.set_config(name, '1s', false) FROM pg_catalog.pg_settings"                  \
     " WHERE name = 'client_connection_check_interval'"
+
+/* Any plain statement, right before each slot: an error disarms it, and so does a second of rest. */
+#define SQL_ARM "SELECT 1"
 
 /* An expression: the same on two connections to one run of one server. */
 #define SQL_IDENTITY                                                                               \

@@ -18,7 +18,6 @@
 #define SLOT_WAIT_TOLD_US  (1 * CLOCK_S) /* after which the wait for the slot is said */
 #define SERVER_VERSION_MIN 13
 
-/* This plain statement also arms what SQL_DEATH_CHECK has set. */
 #define FACTS_SQL                                                                                  \
     "SELECT (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'), "      \
     "pg_catalog.current_setting('synchronous_standby_names'), " SQL_IDENTITY ", " SQL_SYSTEM_ID    \
@@ -33,6 +32,7 @@ enum session_state {
     SESSION_TABLES,
     SESSION_NEAREST,
     SESSION_FILTERS,
+    SESSION_ARM,
     SESSION_SLOT,
     SESSION_START,
     SESSION_LIVE
@@ -168,6 +168,9 @@ static void append_command(struct session *session, struct buffer *sql)
     case SESSION_FILTERS:
         pushdown_query(&session->pushdown, sql);
         break;
+    case SESSION_ARM:
+        buffer_text(sql, SQL_ARM);
+        break;
     case SESSION_SLOT:
         command_create_slot(sql, session->slot, plugin_name(current_plugin(session)));
         break;
@@ -211,6 +214,7 @@ static void *row_context(struct session *session, enum session_state state, quer
     case SESSION_LOGIN:
     case SESSION_SETTINGS:
     case SESSION_CHECK:
+    case SESSION_ARM:
     case SESSION_START:
     case SESSION_LIVE:
         break;
@@ -247,7 +251,7 @@ static enum session_state slot_state(const struct session *session)
 {
     return current_plugin(session) == PLUGIN_WAL2JSON && pushdown_possible(&session->pushdown)
                ? SESSION_FILTERS
-               : SESSION_SLOT;
+               : SESSION_ARM;
 }
 
 static bool logged_in(struct session *session, int64_t now_us, struct error *error)
@@ -324,6 +328,8 @@ static bool next_state(struct session *session, int64_t now_us, struct error *er
     case SESSION_NEAREST:
         return wanted_error(&session->wanted, error);
     case SESSION_FILTERS:
+        return enter(session, SESSION_ARM, now_us, error);
+    case SESSION_ARM:
         return enter(session, SESSION_SLOT, now_us, error);
     case SESSION_SLOT:
         return enter(session, SESSION_START, now_us, error);
@@ -393,6 +399,7 @@ static void describe(const struct session *session, struct error *error)
     case SESSION_FACTS:
     case SESSION_TREE:
     case SESSION_FILTERS:
+    case SESSION_ARM:
     case SESSION_LIVE:
         error_prefix(error, "could not prepare the connection to %s", where(session));
         return;
@@ -485,6 +492,7 @@ int64_t session_deadline(const struct session *session)
     case SESSION_TABLES:
     case SESSION_NEAREST:
     case SESSION_FILTERS:
+    case SESSION_ARM:
     case SESSION_START:
         return clock_after(session->entered_us, session->setup.patience_us);
     case SESSION_LIVE:
