@@ -169,10 +169,10 @@ configure() {
     wait_for is_true "current_setting('$1') = '$2'"
 }
 
-# Now the server lets start_standby in.
+# Now the server lets start_standby in, and keeps the WAL that one may still want when the next is made.
 allow_standbys() {
     echo 'local replication postgres trust' >>"$SERVER/data/pg_hba.conf"
-    sql 'SELECT pg_reload_conf()' >/dev/null
+    sql "ALTER SYSTEM SET wal_keep_size = '256MB'" 'SELECT pg_reload_conf()' >/dev/null
 }
 
 # start_standby [CONF-LINE]...: a real one, as $standby; the first is named "standby", the others

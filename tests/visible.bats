@@ -238,6 +238,19 @@ start_other() {
     saw 'reasons == ["connected"]'
 }
 
+@test "one that dies over a question is asked again when it is back" {
+    local asked
+    start_standby
+    listen --debounce 0 --backoff 10ms,100ms --visible-on "$(on "$standby")"
+    asked=$(server_sql "$standby" "SELECT pid FROM pg_stat_activity WHERE usename = 'pgnudge'")
+    kill -STOP "$asked"
+    sql 'INSERT INTO orders (n) VALUES (1)'
+    all_read # and so asked
+    [[ $(lines) == 1 ]]
+    kill -KILL "$asked" # the standby starts anew
+    totals '{"public.orders": 1}'
+}
+
 @test "a replica that is away holds items with one warning, and they come merged when it is back" {
     start_standby
     listen -v --backoff 10ms,100ms --visible-on "$(on "$standby")"

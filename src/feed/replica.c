@@ -73,6 +73,7 @@ static enum replica_event away(struct replica *replica, const struct error *erro
 {
     replica->asking = false;
     replica->lsn = 0;
+    pace_by(&replica->pace, 0); /* as soon as it is up again */
     if (!replica->has_worked && error->kind == ERROR_PERMANENT) {
         return REPLICA_REFUSED;
     }
