@@ -6,12 +6,11 @@
 #include "feed/hints.h"
 #include "pq/servererror.h"
 
-#define STEP_PATIENCE_US   (10 * CLOCK_S) /* for an answer, and for a slot */
-#define AGAIN_PATIENCE_US  (2 * CLOCK_S)  /* for the next slot, when one has taken too long */
-#define CANCEL_GRACE_US    (2 * CLOCK_S)  /* for the server to give up making the slot */
-#define CANCELS_MAX        3U             /* for one slot */
-#define STRAYS_MAX         3U             /* signals of a cancel that hit a later command */
-#define SERVER_VERSION_MIN 13
+#define STEP_PATIENCE_US  (10 * CLOCK_S) /* for an answer, and for a slot */
+#define AGAIN_PATIENCE_US (2 * CLOCK_S)  /* for the next slot, when one has taken too long */
+#define CANCEL_GRACE_US   (2 * CLOCK_S)  /* for the server to give up making the slot */
+#define CANCELS_MAX       3U             /* for one slot */
+#define STRAYS_MAX        3U             /* signals of a cancel that hit a later command */
 
 struct conn *exam_conn(const struct exam *exam, enum side side)
 {

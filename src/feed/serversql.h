@@ -2,6 +2,8 @@
 #ifndef PGNUDGE_FEED_SERVERSQL_H
 #define PGNUDGE_FEED_SERVERSQL_H
 
+#define SERVER_VERSION_MIN 13 /* that has all of this */
+
 /*
  * What a role or database may have set that would end a long-lived connection,
  * or change what it says; only what this major knows.

@@ -15,8 +15,7 @@
 #include "repl/command.h"
 #include "repl/lsn.h"
 
-#define SLOT_WAIT_TOLD_US  (1 * CLOCK_S) /* after which the wait for the slot is said */
-#define SERVER_VERSION_MIN 13
+#define SLOT_WAIT_TOLD_US (1 * CLOCK_S) /* after which the wait for the slot is said */
 
 #define FACTS_SQL                                                                                  \
     "SELECT (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'), "      \

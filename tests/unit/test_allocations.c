@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "check.h"
 #include "feed/intake.h"
+#include "loopback.h"
 #include "pq/message.h"
 #include "repl/stream.h"
 
@@ -64,19 +65,13 @@ struct fixture {
 
 static bool connect_stream(struct fixture *fixture, struct error *error)
 {
-    struct sockaddr_in *in = (struct sockaddr_in *)&fixture->address.storage;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int listener = loopback_listen(&fixture->address);
     struct stream_setup setup = {.status_interval_us = 10 * CLOCK_S, .liveness_us = CLOCK_NEVER};
     struct transport *transport;
 
-    in->sin_family = AF_INET;
-    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    fixture->address.len = sizeof(*in);
     conninfo_init(&fixture->info);
     if (!conninfo_set(&fixture->info, CONN_USER, "me", error) ||
-        !conninfo_finish(&fixture->info, error) ||
-        bind(listener, (struct sockaddr *)in, sizeof(*in)) != 0 || listen(listener, 1) != 0 ||
-        getsockname(listener, (struct sockaddr *)in, &fixture->address.len) != 0) {
+        !conninfo_finish(&fixture->info, error) || listener < 0) {
         return false;
     }
     transport = transport_open(&fixture->address, &fixture->info, error);

@@ -267,7 +267,33 @@ static void long_lines(void)
     clean_environment();
 }
 
+/* What a child of this process finds of the word. */
+static int found_by_child(const char *word)
+{
+    char command[100];
+
+    snprintf(command, sizeof(command), "env | grep -q %s", word);
+    return system(command);
+}
+
+static void children_get_no_password(void)
+{
+    struct conninfo info;
+    struct error error;
+
+    clean_environment();
+    setenv("PGUSER", "me", 1);
+    setenv("PGPASSWORD", "sesame", 1);
+    CHECK_INT(found_by_child("sesame"), 0);
+    CHECK(complete(&info, "", &error));
+    CHECK_TEXT(conninfo_text(&info, CONN_PASSWORD), "sesame");
+    CHECK(found_by_child("sesame") != 0);
+    CHECK(found_by_child("PGPASSWORD") != 0);
+    conninfo_free(&info);
+}
+
 static const struct check_test tests[] = {
+    {"children get no password", children_get_no_password},
     {"strings, options, variables, defaults", given_wins},
     {"--connect-timeout is finer than seconds, and a string wins over it", connect_timeout_option},
     {"numbers and choices", values_are_read},

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "loopback.h"
 
 #define SSL_REQUEST BYTES("\0\0\0\10\4\xd2\x16\x2f")
 #define WAIT_MS     10000
@@ -25,22 +26,15 @@ struct fixture {
 
 static bool set_up(struct fixture *fixture, const char *text, enum encryption encryption)
 {
-    struct sockaddr_in *in = (struct sockaddr_in *)&fixture->address.storage;
-
-    *fixture = (struct fixture){.address = {.len = sizeof(*in)}, .server = -1};
+    *fixture = (struct fixture){.server = -1};
     fixture->host = (struct host){.name = "localhost", .addr = ""};
     fixture->address.host = &fixture->host;
     conninfo_init(&fixture->info);
-    in->sin_family = AF_INET;
-    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    fixture->listener = socket(AF_INET, SOCK_STREAM, 0);
+    fixture->listener = loopback_listen(&fixture->address);
     if (!conninfo_set_string(&fixture->info, text, &fixture->error) ||
         !conninfo_set(&fixture->info, CONN_USER, "me", &fixture->error) ||
         !conninfo_set(&fixture->info, CONN_HOST, "localhost", &fixture->error) ||
-        !conninfo_finish(&fixture->info, &fixture->error) ||
-        bind(fixture->listener, (struct sockaddr *)in, sizeof(*in)) != 0 ||
-        listen(fixture->listener, 1) != 0 ||
-        getsockname(fixture->listener, (struct sockaddr *)in, &fixture->address.len) != 0) {
+        !conninfo_finish(&fixture->info, &fixture->error) || fixture->listener < 0) {
         return false;
     }
     fixture->dial = dial_start(&fixture->address, &fixture->info, encryption, &fixture->error);

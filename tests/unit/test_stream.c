@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "check.h"
+#include "loopback.h"
 #include "pq/message.h"
 
 #define INTERVAL (10 * CLOCK_S)
@@ -24,19 +25,15 @@ struct fixture {
 /* A stream that goes live at 0. */
 static bool set_up(struct fixture *fixture)
 {
-    struct sockaddr_in *in = (struct sockaddr_in *)&fixture->address.storage;
     struct stream_setup setup = {.status_interval_us = INTERVAL, .liveness_us = LIVENESS};
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int listener;
     struct transport *transport;
 
-    *fixture = (struct fixture){.address = {.len = sizeof(*in)}};
-    in->sin_family = AF_INET;
-    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *fixture = (struct fixture){0};
+    listener = loopback_listen(&fixture->address);
     conninfo_init(&fixture->info);
     if (!conninfo_set(&fixture->info, CONN_USER, "me", &fixture->error) ||
-        !conninfo_finish(&fixture->info, &fixture->error) ||
-        bind(listener, (struct sockaddr *)in, sizeof(*in)) != 0 || listen(listener, 1) != 0 ||
-        getsockname(listener, (struct sockaddr *)in, &fixture->address.len) != 0) {
+        !conninfo_finish(&fixture->info, &fixture->error) || listener < 0) {
         return false;
     }
     transport = transport_open(&fixture->address, &fixture->info, &fixture->error);

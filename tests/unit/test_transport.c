@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "loopback.h"
 
 /* Takes the text, and connects to a port on which nobody need accept. */
 struct fixture {
@@ -23,19 +24,12 @@ struct fixture {
 
 static bool set_up(struct fixture *fixture, const char *text)
 {
-    struct sockaddr_in *in = (struct sockaddr_in *)&fixture->address.storage;
-
-    *fixture = (struct fixture){.address = {.len = sizeof(*in)}};
+    *fixture = (struct fixture){0};
     conninfo_init(&fixture->info);
-    in->sin_family = AF_INET;
-    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    fixture->listener = socket(AF_INET, SOCK_STREAM, 0);
+    fixture->listener = loopback_listen(&fixture->address);
     if (!conninfo_set_string(&fixture->info, text, &fixture->error) ||
         !conninfo_set(&fixture->info, CONN_USER, "me", &fixture->error) ||
-        !conninfo_finish(&fixture->info, &fixture->error) ||
-        bind(fixture->listener, (struct sockaddr *)in, sizeof(*in)) != 0 ||
-        listen(fixture->listener, 1) != 0 ||
-        getsockname(fixture->listener, (struct sockaddr *)in, &fixture->address.len) != 0) {
+        !conninfo_finish(&fixture->info, &fixture->error) || fixture->listener < 0) {
         return false;
     }
     fixture->transport = transport_open(&fixture->address, &fixture->info, &fixture->error);
