@@ -11,7 +11,7 @@ struct stream {
     uint64_t received;       /* the highest LSN that came: LSNs go back between transactions */
     uint64_t settled;        /* see stream_settled */
     uint64_t settled_told;   /* … and how much of it the server knows */
-    bool answer_owed;        /* it moved, or a keepalive came, since the last status */
+    int64_t answer_us;       /* when what is owed is due; CLOCK_NEVER: nothing is */
     int64_t last_receive_us; /* for liveness */
     int64_t next_request_us; /* when the next status asks for a reply */
     bool asked;              /* … and one has, or was to, since last_receive_us */
@@ -27,6 +27,7 @@ struct stream *stream_new(const struct stream_setup *setup, int64_t now_us)
         conn_read_ahead(setup->conn);
         stream->last_receive_us = now_us;
         stream->next_request_us = clock_after(now_us, setup->status_interval_us);
+        stream->answer_us = CLOCK_NEVER;
     }
     return stream;
 }
@@ -45,11 +46,17 @@ bool stream_receive(struct stream *stream, int64_t now_us, struct error *error)
     return io == IO_DONE || io == IO_AGAIN;
 }
 
+static void owe_answer(struct stream *stream, int64_t after_us)
+{
+    stream->answer_us =
+        clock_earlier(stream->answer_us, clock_after(stream->last_receive_us, after_us));
+}
+
 static void moved_to(struct stream *stream, uint64_t lsn)
 {
     if (lsn > stream->received) {
         stream->received = lsn;
-        stream->answer_owed = true;
+        owe_answer(stream, stream->setup.answer_after_us);
     }
 }
 
@@ -65,9 +72,11 @@ static enum stream_event take_copy_data(struct stream *stream, const struct fram
     }
     moved_to(stream, wal.lsn);
     if (wal.kind != WAL_DATA) {
-        /* Asked or not: the keepalive may stand for a transaction without changes for us, whose
-         * COMMIT waits for this answer. */
-        stream->answer_owed |= wal.kind == WAL_KEEPALIVE;
+        if (wal.kind == WAL_KEEPALIVE) {
+            /* Asked or not: the keepalive may stand for a transaction without changes for us, whose
+             * COMMIT waits for this answer. */
+            owe_answer(stream, wal.reply_requested ? 0 : stream->setup.answer_after_us);
+        }
         stream->copy_kind = 'k';
         return STREAM_NOTHING;
     }
@@ -144,7 +153,7 @@ static void write_status(struct stream *stream, uint64_t flushed, bool reply_req
 }
 
 /*
- * Acknowledging at once loses nothing: the slot is never read a second time,
+ * Acknowledging before the item is out loses nothing: the slot is never read a second time,
  * and whatever a lost connection takes along is covered by the next resync.
  *
  * A walsender that reports a flush position is a candidate for a synchronous
@@ -163,7 +172,7 @@ static void write_statuses(struct stream *stream, bool reply_requested)
         }
         write_status(stream, 0, reply_requested);
     }
-    stream->answer_owed = false;
+    stream->answer_us = CLOCK_NEVER;
 }
 
 /* Writes and sends one status, unless an older one is still on its way. */
@@ -194,7 +203,14 @@ bool stream_answer(struct stream *stream, int64_t now_us, struct error *error)
         stream->next_request_us = clock_after(now_us, stream->setup.status_interval_us);
         stream->asked = true; /* also where what is held up keeps it from being sent */
     }
-    return (!due && !stream->answer_owed) || send_status(stream, due, error);
+    return (!due && now_us < stream->answer_us) || send_status(stream, due, error);
+}
+
+void stream_hurry(struct stream *stream)
+{
+    if (stream->answer_us != CLOCK_NEVER) {
+        stream->answer_us = stream->last_receive_us;
+    }
 }
 
 uint64_t stream_position(const struct stream *stream)
@@ -209,8 +225,9 @@ void stream_settled(struct stream *stream, uint64_t lsn)
 
 int64_t stream_deadline(const struct stream *stream)
 {
-    return clock_earlier(stream->next_request_us,
-                         clock_after(stream->last_receive_us, stream->setup.liveness_us));
+    int64_t due_us = clock_earlier(stream->next_request_us, stream->answer_us);
+
+    return clock_earlier(due_us, clock_after(stream->last_receive_us, stream->setup.liveness_us));
 }
 
 void stream_free(struct stream *stream)

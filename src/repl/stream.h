@@ -21,6 +21,7 @@ struct stream_setup {
     struct conn *conn;          /* after CopyBothResponse; borrowed, and read ahead from now on */
     int64_t status_interval_us; /* between status updates that ask for a reply */
     int64_t liveness_us;        /* silence that means a dead link; CLOCK_NEVER: none does */
+    int64_t answer_after_us;    /* how long a position that isn't asked for may stay untold */
     bool uncounted;             /* never be counted as a synchronous standby */
 };
 
@@ -48,11 +49,14 @@ enum stream_event stream_next(struct stream *stream, struct stream_message *mess
                               struct error *error);
 
 /*
- * Sends what is owed: the newest position if it has moved, an answer to a
+ * Sends what is due: the newest position if it has moved, an answer to a
  * keepalive, the regular update. False: the connection failed, or has been
  * silent for too long although it was asked.
  */
 bool stream_answer(struct stream *stream, int64_t now_us, struct error *error);
+
+/* What is owed is due with the next stream_answer. */
+void stream_hurry(struct stream *stream);
 
 /* The newest position received. */
 uint64_t stream_position(const struct stream *stream);

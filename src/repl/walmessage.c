@@ -35,6 +35,7 @@ bool wal_message_read(struct slice body, struct wal_message *message)
             !cursor_u8(&body, &reply)) {
             return false;
         }
+        message->reply_requested = reply != 0;
     }
     return true;
 }

@@ -11,16 +11,13 @@
 #include "base/buffer.h"
 #include "base/text.h"
 
-enum wal_kind {
-    WAL_DATA,
-    WAL_KEEPALIVE, /* its "reply now" is not read: every one is answered at once */
-    WAL_UNKNOWN
-};
+enum wal_kind { WAL_DATA, WAL_KEEPALIVE, WAL_UNKNOWN };
 
 struct wal_message {
     enum wal_kind kind;
     uint64_t lsn;         /* XLogData: of the record, a COMMIT's its end; keepalive: sent so far */
     struct slice payload; /* XLogData: what the output plugin wrote, borrowed */
+    bool reply_requested; /* keepalive */
 };
 
 /* Reads the first bytes of a CopyData's body. False: malformed. */

@@ -1,4 +1,4 @@
-/* When silence means that the server is gone. Times are made up, the connection is real. */
+/* When the server is told what, and when its silence means that it is gone. Times are made up, the connection is real. */
 #include "repl/stream.h"
 
 #include <netinet/in.h>
@@ -12,6 +12,7 @@
 
 #define INTERVAL (10 * CLOCK_S)
 #define LIVENESS (30 * CLOCK_S)
+#define PATIENCE (1 * CLOCK_MS) /* a position's that isn't asked for */
 
 struct fixture {
     struct conninfo info;
@@ -25,7 +26,11 @@ struct fixture {
 /* A stream that goes live at 0. */
 static bool set_up(struct fixture *fixture)
 {
-    struct stream_setup setup = {.status_interval_us = INTERVAL, .liveness_us = LIVENESS};
+    struct stream_setup setup = {
+        .status_interval_us = INTERVAL,
+        .liveness_us = LIVENESS,
+        .answer_after_us = PATIENCE,
+    };
     int listener;
     struct transport *transport;
 
@@ -73,7 +78,7 @@ static ssize_t told(const struct fixture *fixture)
     return recv(fixture->server, data, sizeof(data), MSG_DONTWAIT);
 }
 
-static void say_keepalive(const struct fixture *fixture)
+static void say_keepalive(const struct fixture *fixture, char reply_requested)
 {
     struct buffer bytes = {0};
     size_t mark = message_begin(&bytes, 'd');
@@ -81,7 +86,7 @@ static void say_keepalive(const struct fixture *fixture)
     buffer_byte(&bytes, 'k');
     buffer_be64(&bytes, 1000);
     buffer_be64(&bytes, 0);
-    buffer_byte(&bytes, 0);
+    buffer_byte(&bytes, reply_requested);
     message_end(&bytes, mark);
     CHECK_INT(send(fixture->server, bytes.data, bytes.len, 0), bytes.len);
     buffer_free(&bytes);
@@ -110,7 +115,7 @@ static void an_answer_ends_it(void)
 
     REQUIRE(set_up(&fixture));
     CHECK(turn(&fixture, INTERVAL));
-    say_keepalive(&fixture);
+    say_keepalive(&fixture, 0);
     CHECK(turn(&fixture, 2 * INTERVAL));
     CHECK(turn(&fixture, 2 * INTERVAL + LIVENESS - 1));
     CHECK(!turn(&fixture, 2 * INTERVAL + LIVENESS));
@@ -138,8 +143,54 @@ static void what_came_while_stopped_counts(void)
 
     REQUIRE(set_up(&fixture));
     CHECK(turn(&fixture, INTERVAL));
-    say_keepalive(&fixture);
+    say_keepalive(&fixture, 0);
     CHECK(turn(&fixture, now_us));
+    tear_down(&fixture);
+}
+
+static void an_answer_waits_a_moment(void)
+{
+    struct fixture fixture;
+
+    REQUIRE(set_up(&fixture));
+    say_keepalive(&fixture, 0);
+    CHECK(turn(&fixture, 1000));
+    say_keepalive(&fixture, 0); /* which puts nothing off */
+    CHECK(turn(&fixture, 1001));
+    CHECK(told(&fixture) < 0);
+    CHECK_INT(stream_deadline(fixture.stream), 1000 + PATIENCE);
+    CHECK(turn(&fixture, 1000 + PATIENCE));
+    CHECK(told(&fixture) > 0);
+    CHECK(turn(&fixture, 1001 + PATIENCE));
+    CHECK(told(&fixture) < 0);
+    CHECK_INT(stream_deadline(fixture.stream), INTERVAL);
+    tear_down(&fixture);
+}
+
+static void unless_it_is_asked_for(void)
+{
+    struct fixture fixture;
+
+    REQUIRE(set_up(&fixture));
+    say_keepalive(&fixture, 1);
+    CHECK(turn(&fixture, 1000));
+    CHECK(told(&fixture) > 0);
+    tear_down(&fixture);
+}
+
+static void or_hurried(void)
+{
+    struct fixture fixture;
+
+    REQUIRE(set_up(&fixture));
+    stream_hurry(fixture.stream);
+    CHECK_INT(stream_deadline(fixture.stream), INTERVAL);
+    say_keepalive(&fixture, 0);
+    CHECK(turn(&fixture, 1000));
+    stream_hurry(fixture.stream);
+    CHECK_INT(stream_deadline(fixture.stream), 1000);
+    CHECK(turn(&fixture, 1000));
+    CHECK(told(&fixture) > 0);
     tear_down(&fixture);
 }
 
@@ -148,6 +199,9 @@ static const struct check_test tests[] = {
     {"an answer ends the silence", an_answer_ends_it},
     {"one who was stopped asks first", one_who_was_stopped_asks_first},
     {"what came while one was stopped counts", what_came_while_stopped_counts},
+    {"an answer waits a moment", an_answer_waits_a_moment},
+    {"… unless it is asked for", unless_it_is_asked_for},
+    {"… or hurried", or_hurried},
 };
 
 CHECK_MAIN(tests)

@@ -35,6 +35,7 @@ static void keepalive(void)
         CHECK_INT(message.kind, WAL_KEEPALIVE);
         CHECK_INT(message.lsn, LSN);
         CHECK_INT(message.payload.len, 0);
+        CHECK_INT(message.reply_requested, i > 0);
     }
 }
 
