@@ -19,9 +19,11 @@ struct names {
     struct tree *tree;
     unsigned generation;
     struct hashmap spellings;      /* key -> struct spelling */
+    struct spelling *last;         /* of a change; NULL: not known */
     struct hashmap watched;        /* json -> struct name; two spellings of one table share it */
     struct spelling *touched;      /* in the order of their first change */
     struct spelling **touched_end; /* where the next one is linked */
+    struct spelling *unknown;      /* the first of them that is; NULL: none */
     bool unknown_touched;
     bool unseen_touched;
     unsigned epoch; /* counts comparisons */
@@ -176,10 +178,12 @@ static bool forget(struct names *names)
     struct hashmap spellings = {0}, watched = {0};
     bool ok = true;
 
+    names->last = NULL;
     for (size_t i = 0; i < names->spellings.cap; i++) {
         struct spelling *spelling = names->spellings.slots[i].value;
 
         if (spelling != NULL && spelling->touched) {
+            spelling->follower = NULL;
             ok = hashmap_add(&spellings, spelling->key, spelling) && ok;
         } else {
             spelling_free(spelling);
@@ -276,22 +280,45 @@ static enum names_result renew(struct names *names, struct spelling *spelling)
                : NAMES_NO_MEMORY;
 }
 
-enum names_result names_find(struct names *names, enum plugin plugin, struct slice raw,
-                             struct spelling **spelling)
+static bool is_written(const struct spelling *spelling, char kind, struct slice raw)
 {
-    char text[1 + RAW_NAME_MAX];
-    struct slice key = {text, raw.len + 1};
+    return spelling != NULL && spelling->key.len == raw.len + 1 && spelling->key.data[0] == kind &&
+           memcmp(spelling->key.data + 1, raw.data, raw.len) == 0;
+}
+
+/*
+ * A statement's rows name its table again and again, and transactions resemble each other: mostly
+ * it is the last one, or what came behind that before. NULL: neither.
+ */
+static struct spelling *expected(const struct names *names, char kind, struct slice raw)
+{
+    struct spelling *last = names->last;
+
+    if (last == NULL || is_written(last, kind, raw)) {
+        return last;
+    }
+    return is_written(last->follower, kind, raw) ? last->follower : NULL;
+}
+
+static void remember(struct names *names, struct spelling *spelling)
+{
+    if (names->last != NULL && names->last != spelling) {
+        names->last->follower = spelling;
+    }
+    names->last = spelling;
+}
+
+/* One that is not expected. */
+static enum names_result look_up(struct names *names, enum plugin plugin, struct slice key,
+                                 struct spelling **spelling)
+{
+    struct slice raw = {key.data + 1, key.len - 1};
     struct buffer schema = {0}, table = {0};
     enum names_result result = NAMES_UNREADABLE;
 
-    if (raw.len > RAW_NAME_MAX) {
-        return NAMES_UNREADABLE;
-    }
-    text[0] = (char)('0' + plugin);
-    memcpy(text + 1, raw.data, raw.len);
     *spelling = hashmap_get(&names->spellings, key);
     if (*spelling != NULL) {
-        return renew(names, *spelling);
+        return NAMES_FOUND;
     }
     if (decoder_name(plugin, raw, &schema, &table)) {
         to_utf8(names, &schema);
@@ -300,6 +327,29 @@ enum names_result names_find(struct names *names, enum plugin plugin, struct sli
     }
     buffer_free(&schema);
     buffer_free(&table);
+    return result;
+}
+
+enum names_result names_find(struct names *names, enum plugin plugin, struct slice raw,
+                             struct spelling **spelling)
+{
+    char kind = (char)('0' + plugin);
+    char text[1 + RAW_NAME_MAX];
+    enum names_result result = NAMES_FOUND;
+
+    if (raw.len > RAW_NAME_MAX) {
+        return NAMES_UNREADABLE;
+    }
+    *spelling = expected(names, kind, raw);
+    if (*spelling == NULL) {
+        text[0] = kind;
+        memcpy(text + 1, raw.data, raw.len);
+        result = look_up(names, plugin, (struct slice){text, raw.len + 1}, spelling);
+    }
+    if (result == NAMES_FOUND) {
+        remember(names, *spelling);
+        result = renew(names, *spelling);
+    }
     return result;
 }
 
@@ -333,6 +383,13 @@ enum names_result names_find_parts(struct names *names, struct slice schema, str
 
 /* ---- since the last comparison ---- */
 
+static void note_unknown(struct names *names, struct spelling *touched)
+{
+    if (names->unknown == NULL && touched->unknown) {
+        names->unknown = touched;
+    }
+}
+
 bool names_touch(struct names *names, struct spelling *spelling, uint32_t xid, int64_t wall_us)
 {
     struct xids *xids = &spelling->xids;
@@ -345,6 +402,7 @@ bool names_touch(struct names *names, struct spelling *spelling, uint32_t xid, i
         spelling->since = 0;
         spelling->unknown |= spelling->gone; /* it may have been made since */
         spelling->gone = spelling->unseen = false;
+        note_unknown(names, spelling);
     }
     if (spelling->since++ == 0) {
         spelling->first_seen_us = wall_us;
@@ -382,7 +440,7 @@ size_t names_ask(struct names *names, struct spelling **asked, size_t max)
     size_t count = 0;
 
     names->epoch++;
-    for (struct spelling *s = names->touched; s != NULL && count < max; s = s->next_touched) {
+    for (struct spelling *s = names->unknown; s != NULL && count < max; s = s->next_touched) {
         if (s->unknown) {
             s->asked = true;
             s->gone = false;
@@ -409,6 +467,7 @@ void names_disconnected(struct names *names)
         names->touched = spelling->next_touched;
     }
     names->touched_end = &names->touched;
+    names->unknown = NULL;
     names->unknown_touched = names->unseen_touched = false;
 }
 
@@ -506,6 +565,7 @@ bool names_compared(struct names *names, const struct snapshot *sight, struct wi
     struct spelling **link = &names->touched;
     bool ok = true;
 
+    names->unknown = NULL;
     names->unknown_touched = names->unseen_touched = false;
     while (*link != NULL) {
         struct spelling *spelling = *link;
@@ -515,6 +575,7 @@ bool names_compared(struct names *names, const struct snapshot *sight, struct wi
             spelling->touched = false;
             *link = spelling->next_touched;
         } else {
+            note_unknown(names, spelling);
             link = &spelling->next_touched;
         }
     }

@@ -48,7 +48,8 @@ struct spelling {
     unsigned epoch;      /* of the comparison before which it was last touched */
     bool touched;        /* is in the list of those with changes since the last comparison */
     struct spelling *next_touched;
-    uint64_t since; /* how many changes that were */
+    struct spelling *follower; /* of the change behind its last one; NULL: not known */
+    uint64_t since;            /* how many changes that were */
     int64_t first_seen_us;
     struct xids xids; /* of these changes' transactions */
     struct relation table;

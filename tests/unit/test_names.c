@@ -215,6 +215,31 @@ static void one_each(void)
     tear_down(&fixture);
 }
 
+/* Whatever the one before was, and came before that. */
+static void in_any_order(void)
+{
+    static const char *const order = "aabbabcabcacbbcaacb";
+    struct fixture fixture;
+    struct spelling *found[3] = {0}, *spelling;
+    char table[2] = "";
+
+    REQUIRE(set_up(&fixture, NULL, NULL, PARTITIONS_ROOT));
+    for (const char *at = order; *at != '\0'; at++) {
+        CASE("at %td", at - order);
+        table[0] = *at;
+        spelling = find(&fixture, table);
+        CHECK_SLICE(spelling->table.table, slice_of(table));
+        if (found[*at - 'a'] == NULL) {
+            found[*at - 'a'] = spelling;
+        }
+        CHECK(found[*at - 'a'] == spelling);
+    }
+    /* The same bytes are none of the other plugin's. */
+    CHECK_INT(names_find(fixture.names, PLUGIN_WAL2JSON, slice_of("s.b"), &spelling),
+              NAMES_UNREADABLE);
+    tear_down(&fixture);
+}
+
 static void spellings_merge(void)
 {
     static const struct {
@@ -839,6 +864,7 @@ static void forgets_at_its_bound(void)
 
 static const struct check_test tests[] = {
     {"each table has one spelling, found again", one_each},
+    {"… in any order", in_any_order},
     {"spellings of one table share its name, of two they don't", spellings_merge},
     {"what is no name is unreadable", unreadable},
     {"names are UTF-8, whatever the database's encoding", encodings},
