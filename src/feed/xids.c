@@ -10,7 +10,7 @@ bool xid_precedes(uint32_t a, uint32_t b)
 /* Room for one more. */
 static bool grow(uint32_t **at, size_t len, size_t *cap)
 {
-    size_t more = *cap > 0 ? *cap * 2 : 64;
+    size_t more = *cap > 0 ? *cap * 2 : 4;
     uint32_t *bigger;
 
     if (len < *cap) {
