@@ -154,11 +154,11 @@ fits() {
          END LOOP; END $$'
     for ((i = 1; i <= 20000; i++)); do names+=("--tables=many_$i"); done
     listen --max-pending 20000 --allow-missing --quiet --tables marker "${names[@]}"
-    within 16
+    within 12
     sql 'DO $$ BEGIN FOR i IN 1..10000 LOOP
              EXECUTE format('\''INSERT INTO many_%s VALUES (1)'\'', i);
          END LOOP; END $$'
     mark
     saw 'changes | length == 10000'
-    within 32
+    within 24
 }

@@ -93,6 +93,37 @@ static void tcp_options_refused(void)
 #endif
 }
 
+static bool readable(const struct fixture *fixture)
+{
+    struct pollfd entry = {.fd = transport_fd(fixture->transport), .events = POLLIN};
+
+    return poll(&entry, 1, 0) == 1;
+}
+
+static void low_water(void)
+{
+#ifdef __linux__
+    char data[1000] = "";
+    struct fixture fixture;
+    int server;
+
+    REQUIRE(set_up(&fixture, ""));
+    REQUIRE(fixture.transport != NULL);
+    server = accept(fixture.listener, NULL, NULL);
+    CHECK(transport_low_water(fixture.transport, 2000));
+    CHECK_INT(send(server, data, 1000, 0), 1000);
+    CHECK(!readable(&fixture));
+    CHECK_INT(send(server, data, 1000, 0), 1000);
+    CHECK(readable(&fixture));
+    CHECK(transport_low_water(fixture.transport, 2001));
+    CHECK(!readable(&fixture));
+    CHECK(transport_low_water(fixture.transport, 1));
+    CHECK(readable(&fixture));
+    close(server);
+    tear_down(&fixture);
+#endif
+}
+
 /* What the server is told before it can answer; the handshake needn't end. */
 struct hello {
     char name[100]; /* of SNI; "" for none */
@@ -366,6 +397,7 @@ static void a_broken_record_behind_others(void)
 static const struct check_test tests[] = {
     {"keepalives and the TCP user timeout", tcp_options},
     {"a value that the system doesn't take", tcp_options_refused},
+    {"data that wait for more of them", low_water},
     {"SNI, ALPN and the version bounds in the client's hello", client_hellos},
     {"many TLS records in one read", many_records_in_one_read},
     {"records for which there is no room", records_that_do_not_fit},
