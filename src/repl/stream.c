@@ -225,7 +225,9 @@ void stream_settled(struct stream *stream, uint64_t lsn)
 
 int64_t stream_deadline(const struct stream *stream)
 {
-    int64_t due_us = clock_earlier(stream->next_request_us, stream->answer_us);
+    bool held_up = conn_out(stream->setup.conn)->len > 0; /* goes on when the socket takes more */
+    int64_t answer_us = held_up ? CLOCK_NEVER : stream->answer_us;
+    int64_t due_us = clock_earlier(stream->next_request_us, answer_us);
 
     return clock_earlier(due_us, clock_after(stream->last_receive_us, stream->setup.liveness_us));
 }

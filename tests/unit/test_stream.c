@@ -2,6 +2,7 @@
 #include "repl/stream.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -194,6 +195,26 @@ static void or_hurried(void)
     tear_down(&fixture);
 }
 
+/* By a server that doesn't read: poll says when it does, until then there is nothing to do. */
+static void or_held_up(void)
+{
+    static const char much[32 << 20]; /* more than the kernel takes */
+    struct fixture fixture;
+
+    REQUIRE(set_up(&fixture));
+    say_keepalive(&fixture, 1);
+    buffer_append(conn_out(fixture.conn), much, sizeof(much));
+    CHECK(turn(&fixture, 1000));
+    CHECK((conn_events(fixture.conn) & POLLOUT) != 0);
+    CHECK_INT(stream_deadline(fixture.stream), INTERVAL);
+    while (conn_out(fixture.conn)->len > 0 && CHECK(turn(&fixture, 1000))) {
+        while (told(&fixture) > 0) {
+        }
+    }
+    CHECK_INT(stream_deadline(fixture.stream), INTERVAL);
+    tear_down(&fixture);
+}
+
 static const struct check_test tests[] = {
     {"silence, although asked, is the end", silence},
     {"an answer ends the silence", an_answer_ends_it},
@@ -202,6 +223,7 @@ static const struct check_test tests[] = {
     {"an answer waits a moment", an_answer_waits_a_moment},
     {"… unless it is asked for", unless_it_is_asked_for},
     {"… or hurried", or_hurried},
+    {"… or held up", or_held_up},
 };
 
 CHECK_MAIN(tests)
