@@ -8,9 +8,7 @@
 #define READS_MAX       16            /* of the stream in one turn */
 #define LOUD_FAILURES   5U            /* in a row; then at each doubling */
 
-/* Nobody waits for a position that isn't asked for, and told at once it would keep the CPU from
- * the line's reader: a quarter of the time from COMMIT to line. */
-#define ANSWER_AFTER_US (1 * CLOCK_MS)
+#define ANSWER_AFTER_US (1 * CLOCK_MS) /* see answer_after */
 
 void link_close(struct link *link)
 {
@@ -213,6 +211,18 @@ static void warn_if_synchronous(const struct feed *feed)
     }
 }
 
+/*
+ * Nobody waits for a position that isn't asked for. Where a line follows its COMMIT at once,
+ * telling the server then would keep the CPU from the line's reader: a quarter of the time from
+ * COMMIT to line. Elsewhere later would only be one more turn.
+ */
+static int64_t answer_after(const struct feed *feed)
+{
+    bool line_follows = feed->config->window.debounce_us < ANSWER_AFTER_US;
+
+    return line_follows && !may_be_synchronous(feed) ? ANSWER_AFTER_US : 0;
+}
+
 static bool take_stream(struct feed *feed, int64_t now_us, struct error *error);
 
 static void go_live(struct feed *feed, int64_t now_us)
@@ -222,7 +232,7 @@ static void go_live(struct feed *feed, int64_t now_us)
         .conn = session_conn(link->session),
         .status_interval_us = link->status_interval_us,
         .liveness_us = feed->config->liveness_us,
-        .answer_after_us = may_be_synchronous(feed) ? 0 : ANSWER_AFTER_US,
+        .answer_after_us = answer_after(feed),
         .uncounted = feed->config->gate,
     };
     struct error error;
