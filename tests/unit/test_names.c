@@ -551,6 +551,13 @@ static void question_fails(void)
     compare(&fixture, NULL, 12);
     CHECK_WINDOW(&fixture, "s.b=1");
     CHECK(!has_xid(&fixture.window.item.xids, 10));
+    window_clear(&fixture.window);
+    change(&fixture, "c", 13);
+    names_disconnected(fixture.names);
+    window_clear(&fixture.window);
+    change(&fixture, "d", 14);
+    compare(&fixture, NULL, 15);
+    CHECK_WINDOW(&fixture, "s.d=1");
     buffer_free(&asked);
     tear_down(&fixture);
 }

@@ -1,4 +1,7 @@
-/* When the server is told what, and when its silence means that it is gone. Times are made up, the connection is real. */
+/*
+ * When the server is told what, and when its silence means that it is gone. Times are made up, the
+ * connection is real.
+ */
 #include "repl/stream.h"
 
 #include <netinet/in.h>
