@@ -9,6 +9,7 @@
 
 # Sanitizers hold on to memory, and don't let themselves be traced.
 PGNUDGE=${PGNUDGE_PLAIN:-$PGNUDGE}
+untraced=$PGNUDGE
 
 setup_file() {
     start_server
@@ -26,7 +27,7 @@ setup() {
 # traced STRACE-OPTION...: from now on under strace, which writes to the file "calls".
 traced() {
     printf '#!/bin/sh\nexec strace -D -o "%s" %s "%s" "$@"\n' \
-        "$BATS_TEST_TMPDIR/calls" "$*" "$PGNUDGE" >traced
+        "$BATS_TEST_TMPDIR/calls" "$*" "$untraced" >traced
     chmod +x traced
     PGNUDGE=$BATS_TEST_TMPDIR/traced
 }
@@ -86,25 +87,103 @@ rows='INSERT INTO orders (n) SELECT * FROM generate_series(1, 100000)'
         INSERT INTO orders (n) VALUES (i); COMMIT; PERFORM pg_sleep(0.0005); END LOOP; END $$'
 }
 
+# wakes_at_most TIMES SQL [OPTION]...: not traced, which would slow pgnudge down until it finds much
+# at once whatever it does.
+wakes_at_most() {
+    local before times
+    listen "${@:3}"
+    before=$(wakes)
+    sql "$2"
+    mark
+    times=$(($(wakes) - before))
+    echo "woken $times times, at most $1 expected"
+    ((times <= $1))
+    stop
+}
+
+wakes() {
+    awk '$1 == "voluntary_ctxt_switches:" { print $2 }' "/proc/$pid/status"
+}
+
+@test "a flood wakes it seldom" {
+    wakes_at_most 1000 "$rows"
+    wakes_at_most 1000 "$rows" --plugin wal2json
+    wakes_at_most 1000 "$rows" --tables marker
+    PGSSLMODE=require wakes_at_most 1000 "$rows"
+}
+
+# What the stream brought after a wait that poll ended (when told), and after one that ran out.
+traced_reads() {
+    traced -e trace=ppoll,recvfrom,setsockopt
+}
+
+# told_of PART: in more than so many of 100 bytes poll said that they were there.
+told_of() {
+    awk -v part="$1" '
+        /SO_RCVLOWAT/ { fd = $1; sub(/.*\(/, "", fd) }
+        $1 ~ /^ppoll/ { late = /= 0 \(Timeout\)$/ }
+        fd != "" && $1 == "recvfrom(" fd && $NF ~ /^[0-9]+$/ { bytes[late] += $NF }
+        END {
+            print bytes[0] + 0 " bytes that were told, " bytes[1] + 0 " when a wait was over"
+            exit !(bytes[0] * 100 > (bytes[0] + bytes[1]) * part)
+        }' calls
+}
+
+@test "a buffer that is filling up ends a pause" {
+    fat_table
+    traced_reads
+    listen
+    long_row
+    stop
+    told_of 50
+}
+
+@test "what comes on a quiet stream is read at once: a first change, keepalives in a window" {
+    traced_reads
+    listen --debounce 0
+    for _ in {1..20}; do mark; done
+    stop
+    told_of 80
+    traced_reads
+    listen --debounce 1h --max-batch-wait 1h
+    sql 'INSERT INTO orders (n) VALUES (1)'
+    all_read
+    for _ in {1..20}; do
+        PGDATABASE=postgres sql 'SELECT pg_current_xact_id()' >/dev/null
+        all_read
+    done
+    stop
+    told_of 80
+}
+
 # Asleep, in a wait that was to last as long as the regular expression says.
 asleep() {
     tail -n 1 calls | grep -qE "^ppoll\(.*\], [0-9]+, $1, "
 }
 
+# nothing_wakes_it [OPTION]...: but the server itself, now and then.
+nothing_wakes_it() {
+    local before woken
+    traced -e trace=ppoll
+    listen --liveness-timeout 0 --status-interval 1h "$@"
+    mark
+    wait_for asleep '\{tv_sec=3[0-9]{3}, .*'
+    before=$(wc -l <calls)
+    for _ in {1..10}; do sql 'SELECT 1' >/dev/null; done
+    woken=$(($(wc -l <calls) - before))
+    echo "woken $woken times"
+    ((woken <= 10))
+    stop
+}
+
 @test "idle means idle" {
     # What else would wake it: the server's patience.
     export PGOPTIONS='-c wal_sender_timeout=0'
-    traced -e trace=ppoll
-    listen --liveness-timeout 0 --status-interval 1h
-    mark
-    wait_for asleep '\{tv_sec=3[0-9]{3}, .*'
-    stop
-    PGNUDGE=${PGNUDGE_PLAIN:-$repo/build/pgnudge}
-    traced -e trace=ppoll
-    listen --liveness-timeout 0 --status-interval 1h --no-gate
-    mark
-    wait_for asleep '\{tv_sec=3[0-9]{3}, .*'
-    stop
+    nothing_wakes_it
+    nothing_wakes_it --no-gate
+    nothing_wakes_it --plugin wal2json --tables marker
+    nothing_wakes_it --visible-on "host=$SERVER"
+    PGSSLMODE=require nothing_wakes_it
 }
 
 peak() {
