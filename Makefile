@@ -44,7 +44,8 @@ $(BUILD)/tests/%: tests/unit/%.c $(OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $< $(OBJ) $(LDLIBS)
 
-$(BUILD)/tests/test_allocations: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+$(BUILD)/tests/test_allocations: LINK += \
+    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=hashmap_get
 
 # For scripts/bench. The one that talks to servers has libpq, to write and to compare; it takes
 # nothing of ours.

@@ -203,6 +203,37 @@ static void impossible_lengths(void)
     }
 }
 
+/* The pieces of a long body stand where the socket has put them. */
+static void pieces_are_not_copied(void)
+{
+    struct frame_reader *reader = frame_reader_new();
+    size_t left = (size_t)1 << 30, cap;
+    struct frame frame;
+    char *space;
+
+    REQUIRE(reader != NULL);
+    space = frame_space(reader, &cap);
+    memset(space, 0, cap);
+    memcpy(space, "d\x40\0\0\4", 5); /* 1 GB */
+    frame_filled(reader, cap);
+    CHECK_INT(frame_next(reader).kind, FRAME_BEGIN);
+    left -= cap - 5;
+    while (left > 0) {
+        frame_next(reader);
+        CHECK_INT(frame_next(reader).kind, FRAME_NONE);
+        space = frame_space(reader, &cap);
+        CHECK_INT(cap, FRAME_BUFFER);
+        cap = cap < left ? cap : left;
+        frame_filled(reader, cap);
+        left -= cap;
+        frame = frame_next(reader);
+        REQUIRE(frame.kind == FRAME_MORE && frame.body.data == space);
+        CHECK_INT(frame.body.len, cap);
+        CHECK_INT(frame.left, left);
+    }
+    frame_reader_free(reader);
+}
+
 static void bad_stays_bad(void)
 {
     struct frame_reader *reader = frame_reader_new();
@@ -243,6 +274,7 @@ static const struct check_test tests[] = {
     {"bodies around and far beyond the buffers add up to exactly themselves", bodies_of_every_size},
     {"a long body begins with its whole prefix and counts down what is left",
      long_body_begins_with_its_prefix},
+    {"the rest of 1 GB is handed out where it was read", pieces_are_not_copied},
     {"lengths below 4 and above an int32 are refused", impossible_lengths},
     {"its owner may allow less", limit_of_its_owner},
     {"an error sticks", bad_stays_bad},
