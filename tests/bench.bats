@@ -105,6 +105,36 @@ END
     run -1 bench "$BATS_TEST_TMPDIR/elsewhere/pgnudge" small
     [[ -z $output ]]
     grep -qx 'bench: the client ended by itself (status 7)' said
+    grep -qx 'bench: failed, nothing is printed: warming up' said
+}
+
+# The directory of the run that the session $1 makes, once two clients are being looked at.
+idle_root() {
+    local pids
+    mapfile -t pids < <(pgrep -x -s "$1" measure)
+    ((${#pids[@]} == 2)) || return 1
+    tr '\0' '\n' <"/proc/${pids[0]}/environ" | sed -n 's/^SERVER_ROOT=//p'
+}
+
+@test "^C ends it, and leaves no process and no directory behind" {
+    local end=$((SECONDS + 60)) root='' status=0
+    env -u SERVER_ROOT --default-signal PGNUDGE="$PGNUDGE" BENCH_IDLE=600 \
+        setsid "$repo/scripts/bench" idle >table 2>said 3>&- &
+    until root=$(idle_root "$!"); do
+        if ((SECONDS >= end)); then
+            cat said
+            return 1
+        fi
+        sleep 0.1
+    done
+    [[ -d $root ]]
+    kill -INT -- "-$!"
+    wait "$!" || status=$?
+    cat said
+    ((status == 130))
+    [[ ! -e $root && ! -s table ]]
+    run -1 pgrep -f "$root/"
+    run -1 grep -E 'Killed|failed' said
 }
 
 @test "an unknown part is refused, and named are those there are" {
