@@ -170,6 +170,34 @@ distrusted() {
     sql "ROLLBACK PREPARED 'blocker'"
 }
 
+# Its connections: the stream's, the gate's, and while it cancels a third.
+connections() {
+    local fd count=0
+    for fd in "/proc/$pid/fd"/*; do
+        [[ $(readlink "$fd") != socket:* ]] || count=$((count + 1))
+    done
+    ((count == $1))
+}
+
+@test "SIGTERM waits for the cancelling that --slot-timeout has begun" {
+    local cancelled
+    cancelled=$(grep -c 'canceling statement due to user request' "$SERVER/log" || true)
+    frozen=("$(head -n 1 "$SERVER/data/postmaster.pid")")
+    sql "BEGIN; INSERT INTO orders (n) VALUES (1); PREPARE TRANSACTION 'blocker'"
+    PGSSLMODE=require launch --slot-timeout 1s
+    wait_for is_true 'EXISTS (SELECT FROM pg_replication_slots)'
+    wait_for connections 2
+    kill -STOP "${frozen[0]}"
+    wait_for connections 3
+    kill -TERM "$pid"
+    kill -CONT "${frozen[0]}"
+    ends_with 0
+    frozen=()
+    wait_for no_slot
+    (($(grep -c 'canceling statement due to user request' "$SERVER/log") == cancelled + 1))
+    sql "ROLLBACK PREPARED 'blocker'"
+}
+
 @test "the end of the server is seen through TLS" {
     PGSSLMODE=require listen --backoff 10ms,100ms
     server_restart "$SERVER" fast

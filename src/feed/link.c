@@ -44,6 +44,8 @@ int64_t link_stop(struct feed *feed)
 
     if (link->state == LINK_CONNECTING && session_makes_slot(link->session) && start_cancel(feed)) {
         link->state = LINK_CANCELLING;
+    }
+    if (link->state == LINK_CANCELLING) { /* also where --slot-timeout has begun it */
         return CANCEL_GRACE_US;
     }
     link_close(link);
