@@ -31,18 +31,14 @@ bool tables_init(struct tables *tables, const struct feed_config *config, struct
 
 void tables_query(const struct tables *tables, struct buffer *sql)
 {
-    struct buffer values = {0};
-
-    if (wanted_values(&tables->wanted, &values)) {
+    if (wanted_any(&tables->wanted)) {
         buffer_text(sql, "SELECT v.number::text, n.nspname, c.relname, c.relkind::text,"
                          " c.relpersistence::text, " BELOW_SQL("count(*) - 1") ", " BELOW_SQL(
                              "count(*) FILTER (WHERE k.relkind = 'r' AND "
                              "k.relpersistence = 'p' AND " SQL_KEYLESS ")") " FROM ");
-        buffer_append(sql, values.data, values.len);
+        wanted_values(&tables->wanted, sql);
         buffer_format(sql, " ORDER BY v.number, 2, 3 LIMIT %d", RELATIONS_MAX);
     }
-    sql->failed |= values.failed;
-    buffer_free(&values);
 }
 
 static bool read_row(struct query_row *row, struct relation_row *relation)

@@ -278,9 +278,6 @@ static bool logged_in(struct session *session, int64_t now_us, struct error *err
 /* Looks for the tables that the user named, once and if there are any. */
 static bool begin_tables(struct session *session, int64_t now_us, struct error *error)
 {
-    struct buffer sql = {0};
-    bool any;
-
     if (!session->setup.first) {
         return enter(session, slot_state(session), now_us, error);
     }
@@ -288,10 +285,8 @@ static bool begin_tables(struct session *session, int64_t now_us, struct error *
                      session->encoding)) {
         return error_memory(error);
     }
-    wanted_query(&session->wanted, &sql);
-    any = sql.len > 0;
-    buffer_free(&sql);
-    return enter(session, any ? SESSION_TABLES : slot_state(session), now_us, error);
+    return enter(session, wanted_any(&session->wanted) ? SESSION_TABLES : slot_state(session),
+                 now_us, error);
 }
 
 static bool take_tables(struct session *session, int64_t now_us, struct error *error)

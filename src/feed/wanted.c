@@ -52,7 +52,17 @@ static void append_name(struct buffer *sql, struct encoding *encoding, struct sl
     }
 }
 
-bool wanted_values(const struct wanted *wanted, struct buffer *sql)
+bool wanted_any(const struct wanted *wanted)
+{
+    for (size_t i = 0; i < count(wanted); i++) {
+        if (is_asked_for(at(wanted, i))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void wanted_values(const struct wanted *wanted, struct buffer *sql)
 {
     bool first = true;
 
@@ -68,22 +78,15 @@ bool wanted_values(const struct wanted *wanted, struct buffer *sql)
             first = false;
         }
     }
-    buffer_text(sql, first ? "" : ") v(number, schema, name)" WANTED_JOIN);
-    return !first;
+    buffer_text(sql, ") v(number, schema, name)" WANTED_JOIN);
 }
 
 void wanted_query(const struct wanted *wanted, struct buffer *sql)
 {
-    struct buffer values = {0};
-
-    if (wanted_values(wanted, &values)) {
-        buffer_text(sql, "SELECT v.number::text, pg_catalog.bool_or(c.relkind IN"
-                         " ('r', 'p') AND c.relpersistence = 'p')::text FROM ");
-        buffer_append(sql, values.data, values.len);
-        buffer_text(sql, " GROUP BY v.number");
-    }
-    sql->failed |= values.failed;
-    buffer_free(&values);
+    buffer_text(sql, "SELECT v.number::text, pg_catalog.bool_or(c.relkind IN"
+                     " ('r', 'p') AND c.relpersistence = 'p')::text FROM ");
+    wanted_values(wanted, sql);
+    buffer_text(sql, " GROUP BY v.number");
 }
 
 bool wanted_row(void *context, struct query_row *row)

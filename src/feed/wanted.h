@@ -36,14 +36,16 @@ struct wanted {
 bool wanted_init(struct wanted *wanted, const struct pattern_set *tables,
                  const struct pattern_set *exclude, struct encoding *encoding);
 
-/*
- * Appends what is there of them, from a FROM on: v.number is the pattern's, tables first, c and n
- * are the relation's rows in pg_class and pg_namespace. False, and nothing appended: no name is
- * without a star.
- */
-bool wanted_values(const struct wanted *wanted, struct buffer *sql);
+/* Whether any name is without a star: else there is nothing to ask. */
+bool wanted_any(const struct wanted *wanted);
 
-/* Appends the query that asks for them; nothing where no name is without a star. */
+/*
+ * If any: appends what is there of them, from a FROM on: v.number is the pattern's, tables first, c
+ * and n are the relation's rows in pg_class and pg_namespace.
+ */
+void wanted_values(const struct wanted *wanted, struct buffer *sql);
+
+/* If any: appends the query that asks for them. */
 void wanted_query(const struct wanted *wanted, struct buffer *sql);
 
 /* Takes its rows; `context` is the struct wanted. */
