@@ -50,7 +50,7 @@ unit() {
 @test "required authentication" { unit requireauth; }
 @test "SCRAM" { unit scram; }
 @test "what is settled" { unit settling; }
-@test "silence of the stream" { unit stream; }
+@test "the stream: what is told when, and silence" { unit stream; }
 @test "target_session_attrs" { unit target; }
 @test "TCP options, TLS to a server" { unit transport; }
 @test "synchronous_standby_names" { unit syncnames; }
