@@ -190,7 +190,7 @@ struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *w
     error_clear(&error);
     window_init(&feed.window, &config->window);
     feed.names =
-        names_new(&(struct names_setup){&config->tables, &config->exclude, config->partitions});
+        names_new(&(struct verdict_rules){&config->tables, &config->exclude, config->partitions});
     feed.catalog = (struct catalog){.names = feed.names, .window = &feed.window};
     feed.intake = (struct intake){
         .log = feed.log,

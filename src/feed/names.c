@@ -14,7 +14,7 @@
 #define REPLACEMENT  "\xef\xbf\xbd" /* U+FFFD */
 
 struct names {
-    struct names_setup setup;
+    struct verdict_rules rules;
     struct encoding *encoding;
     struct tree *tree;
     unsigned generation;
@@ -29,12 +29,12 @@ struct names {
     unsigned epoch; /* counts comparisons */
 };
 
-struct names *names_new(const struct names_setup *setup)
+struct names *names_new(const struct verdict_rules *rules)
 {
     struct names *names = calloc(1, sizeof(*names));
 
     if (names != NULL) {
-        names->setup = *setup;
+        names->rules = *rules;
         names->touched_end = &names->touched;
     }
     return names;
@@ -47,8 +47,8 @@ void names_connected(struct names *names, struct encoding *encoding)
 
 bool names_need_tree(const struct names *names)
 {
-    return names->setup.partitions == PARTITIONS_ROOT || names->setup.tables->len > 0 ||
-           names->setup.exclude->len > 0;
+    return names->rules.partitions == PARTITIONS_ROOT || names->rules.tables->len > 0 ||
+           names->rules.exclude->len > 0;
 }
 
 /* ---- names ---- */
@@ -101,41 +101,6 @@ static void drop_targets(struct spelling *spelling)
     }
 }
 
-/* Those in the lineage that --tables matches, as bits. */
-static uint64_t matches(const struct pattern_set *set, const struct lineage *lineage)
-{
-    uint64_t bits = 0;
-
-    for (size_t i = 0; i < lineage->len; i++) {
-        if (pattern_set_matches(set, lineage->at[i].schema, lineage->at[i].table)) {
-            bits |= UINT64_C(1) << i;
-        }
-    }
-    return bits;
-}
-
-/* Which of the lineage to name a change by: bits; 0 is "not watched". */
-static uint64_t verdict(const struct names *names, const struct lineage *lineage)
-{
-    const struct names_setup *setup = &names->setup;
-    uint64_t all = lineage->len == 64 ? UINT64_MAX : (UINT64_C(1) << lineage->len) - 1;
-    uint64_t matched = setup->tables->len == 0 ? all : matches(setup->tables, lineage);
-    uint64_t top = 0;
-
-    if (matched == 0 || matches(setup->exclude, lineage) != 0) {
-        return 0;
-    }
-    if (setup->partitions == PARTITIONS_LEAF) {
-        return 1;
-    }
-    for (size_t i = 0; i < lineage->len; i++) {
-        if ((matched >> i & 1) != 0 && (lineage->above[i] & matched) == 0) {
-            top |= UINT64_C(1) << i;
-        }
-    }
-    return top;
-}
-
 static bool judge(struct names *names, struct spelling *spelling)
 {
     struct lineage lineage;
@@ -143,7 +108,7 @@ static bool judge(struct names *names, struct spelling *spelling)
 
     drop_targets(spelling);
     tree_lineage(names->tree, &spelling->table, &lineage);
-    bits = verdict(names, &lineage);
+    bits = verdict(&names->rules, &lineage);
     for (size_t i = 0; i < lineage.len && spelling->target_count < TARGETS_MAX; i++) {
         if ((bits >> i & 1) != 0) {
             struct name *name = name_of(names, &lineage.at[i]);
@@ -520,12 +485,12 @@ static bool is_over(const struct names *names, struct spelling *spelling,
 /* Renamed or dropped since: what it stood below can't be told any more. */
 static bool hides_something(const struct names *names, const struct spelling *spelling)
 {
-    bool filter = names->setup.tables->len > 0 || names->setup.exclude->len > 0;
+    bool filter = names->rules.tables->len > 0 || names->rules.exclude->len > 0;
 
     if (spelling->by_sql || spelling->lossy) {
         return false;
     }
-    return spelling->target_count == 0 ? filter : names->setup.partitions == PARTITIONS_ROOT;
+    return spelling->target_count == 0 ? filter : names->rules.partitions == PARTITIONS_ROOT;
 }
 
 /* Whether `sight` sees all of the spelling's transactions. NULL: nobody asks. */

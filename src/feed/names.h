@@ -19,19 +19,10 @@
 #include "base/encoding.h"
 #include "base/text.h"
 #include "decode/decoder.h"
-#include "feed/pattern.h"
 #include "feed/tree.h"
+#include "feed/verdict.h"
 #include "feed/window.h"
 #include "feed/xids.h"
-
-/* How to name a change below a watched table. */
-enum partitions { PARTITIONS_ROOT, PARTITIONS_LEAF };
-
-struct names_setup {
-    const struct pattern_set *tables; /* borrowed; empty: all */
-    const struct pattern_set *exclude;
-    enum partitions partitions;
-};
 
 /* A table as the plugin writes it, and what its changes are. */
 struct spelling {
@@ -60,7 +51,7 @@ struct spelling {
 struct names;
 
 /* NULL: out of memory. */
-struct names *names_new(const struct names_setup *setup);
+struct names *names_new(const struct verdict_rules *rules);
 
 /* A new connection: the database's encoding, borrowed. */
 void names_connected(struct names *names, struct encoding *encoding);

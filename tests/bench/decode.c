@@ -54,12 +54,12 @@ static void way_open(struct way *way, enum plugin plugin)
 {
     static const struct window_limits limits = {
         .debounce_us = WINDOW_WAIT, .max_wait_us = WINDOW_WAIT, .max_pending = TABLES_MAX};
-    struct names_setup setup = {&way->none, &way->none, PARTITIONS_ROOT};
+    struct verdict_rules rules = {&way->none, &way->none, PARTITIONS_ROOT};
 
     *way = (struct way){.log = {LOG_WARNING}};
     window_init(&way->window, &limits);
     way->encoding = encoding_open("UTF8");
-    way->names = names_new(&setup);
+    way->names = names_new(&rules);
     if (way->encoding == NULL || way->names == NULL) {
         fail("out of memory");
     }

@@ -1,11 +1,12 @@
-/* A port of 127.0.0.1 on which nobody need accept. */
+/* A port of 127.0.0.1 on which nobody need accept, and a connection to one. */
 #ifndef PGNUDGE_TESTS_LOOPBACK_H
 #define PGNUDGE_TESTS_LOOPBACK_H
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#include "pq/address.h"
+#include "pq/conn.h"
 
 /* Listens there, and sets where that is. The caller closes it. -1: it can't be had. */
 static inline int loopback_listen(struct address *address)
@@ -20,6 +21,38 @@ static inline int loopback_listen(struct address *address)
                    getsockname(listener, (struct sockaddr *)in, &address->len) == 0
                ? listener
                : -1;
+}
+
+/* A connection as if it had just been made, and the other end of it. */
+struct loopback {
+    struct conninfo info;
+    struct address address;
+    int server;
+    struct conn *conn;
+};
+
+static inline bool loopback_open(struct loopback *loopback, struct error *error)
+{
+    int listener = loopback_listen(&loopback->address);
+    struct transport *transport;
+
+    conninfo_init(&loopback->info);
+    if (!conninfo_set(&loopback->info, CONN_USER, "me", error) ||
+        !conninfo_finish(&loopback->info, error) || listener < 0) {
+        return false;
+    }
+    transport = transport_open(&loopback->address, &loopback->info, error);
+    loopback->server = accept(listener, NULL, NULL);
+    close(listener);
+    loopback->conn = transport != NULL ? conn_new(transport, &loopback->address) : NULL;
+    return loopback->server >= 0 && loopback->conn != NULL;
+}
+
+static inline void loopback_close(struct loopback *loopback)
+{
+    conn_close(loopback->conn);
+    close(loopback->server);
+    conninfo_free(&loopback->info);
 }
 
 #endif

@@ -4,10 +4,8 @@
  * and its lookups in hash tables (the linker wraps them, see Makefile).
  */
 #include <cJSON.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "check.h"
@@ -60,10 +58,7 @@ void *__wrap_hashmap_get(const struct hashmap *map, struct slice key)
 }
 
 struct fixture {
-    struct conninfo info;
-    struct address address;
-    int server; /* the other end of `conn` */
-    struct conn *conn;
+    struct loopback link;
     struct stream *stream;
     struct pattern_set tables, exclude;
     struct encoding *encoding;
@@ -78,23 +73,13 @@ struct fixture {
 
 static bool connect_stream(struct fixture *fixture, struct error *error)
 {
-    int listener = loopback_listen(&fixture->address);
     struct stream_setup setup = {.status_interval_us = 10 * CLOCK_S, .liveness_us = CLOCK_NEVER};
-    struct transport *transport;
 
-    conninfo_init(&fixture->info);
-    if (!conninfo_set(&fixture->info, CONN_USER, "me", error) ||
-        !conninfo_finish(&fixture->info, error) || listener < 0) {
+    if (!loopback_open(&fixture->link, error)) {
         return false;
     }
-    transport = transport_open(&fixture->address, &fixture->info, error);
-    fixture->server = accept(listener, NULL, NULL);
-    close(listener);
-    if (transport == NULL || fixture->server < 0) {
-        return false;
-    }
-    setup.conn = fixture->conn = conn_new(transport, &fixture->address);
-    conn_trust(fixture->conn);
+    setup.conn = fixture->link.conn;
+    conn_trust(setup.conn);
     fixture->stream = stream_new(&setup, 0);
     return fixture->stream != NULL;
 }
@@ -102,13 +87,13 @@ static bool connect_stream(struct fixture *fixture, struct error *error)
 static bool set_up(struct fixture *fixture, enum plugin plugin)
 {
     static const struct window_limits limits = {50, 1000, 100};
-    struct names_setup setup = {&fixture->tables, &fixture->exclude, PARTITIONS_ROOT};
+    struct verdict_rules rules = {&fixture->tables, &fixture->exclude, PARTITIONS_ROOT};
     struct error error;
 
-    *fixture = (struct fixture){.server = -1};
+    *fixture = (struct fixture){0};
     window_init(&fixture->window, &limits);
     fixture->encoding = encoding_open("UTF8");
-    fixture->catalog.names = names_new(&setup);
+    fixture->catalog.names = names_new(&rules);
     fixture->catalog.window = &fixture->window;
     fixture->log.level = LOG_ERROR;
     fixture->intake = (struct intake){.log = &fixture->log,
@@ -125,8 +110,7 @@ static bool set_up(struct fixture *fixture, enum plugin plugin)
 static void tear_down(struct fixture *fixture)
 {
     stream_free(fixture->stream);
-    conn_close(fixture->conn);
-    close(fixture->server);
+    loopback_close(&fixture->link);
     catalog_stop(&fixture->catalog);
     catalog_free(&fixture->catalog);
     window_clear(&fixture->window);
@@ -134,7 +118,6 @@ static void tear_down(struct fixture *fixture)
     item_free(&fixture->sealed);
     names_free(fixture->catalog.names);
     encoding_close(fixture->encoding);
-    conninfo_free(&fixture->info);
     buffer_free(&fixture->bytes);
 }
 
@@ -202,11 +185,11 @@ static bool take_received(struct fixture *fixture)
 /* The server sends some of the bytes, the feed takes them; returns how many, 0 if that failed. */
 static size_t take_some(struct fixture *fixture, const char *at, size_t len)
 {
-    ssize_t sent = send(fixture->server, at, len < AT_ONCE ? len : AT_ONCE, 0);
-    uint64_t before = conn_received(fixture->conn);
+    ssize_t sent = send(fixture->link.server, at, len < AT_ONCE ? len : AT_ONCE, 0);
+    uint64_t before = conn_received(fixture->link.conn);
     struct error error;
 
-    while (sent > 0 && conn_received(fixture->conn) - before < (uint64_t)sent) {
+    while (sent > 0 && conn_received(fixture->link.conn) - before < (uint64_t)sent) {
         if (!stream_receive(fixture->stream, 1000, &error) || !take_received(fixture)) {
             return 0;
         }
@@ -225,7 +208,7 @@ static bool take(struct fixture *fixture)
         size_t taken = take_some(fixture, at, (size_t)(end - at));
 
         if (taken == 0 || !stream_answer(fixture->stream, 1000, &error) ||
-            recv(fixture->server, answer, sizeof(answer), 0) <= 0) {
+            recv(fixture->link.server, answer, sizeof(answer), 0) <= 0) {
             return false;
         }
         at += taken;

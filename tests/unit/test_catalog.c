@@ -19,7 +19,7 @@ struct fixture {
 static bool set_up(struct fixture *fixture, const char *tables, const char *encoding)
 {
     static const struct window_limits limits = {50, 1000, 100};
-    struct names_setup setup = {&fixture->tables, &fixture->exclude, PARTITIONS_ROOT};
+    struct verdict_rules rules = {&fixture->tables, &fixture->exclude, PARTITIONS_ROOT};
     struct error error;
 
     *fixture = (struct fixture){0};
@@ -28,7 +28,7 @@ static bool set_up(struct fixture *fixture, const char *tables, const char *enco
     }
     window_init(&fixture->window, &limits);
     fixture->encoding = encoding_open(encoding);
-    fixture->catalog.names = names_new(&setup);
+    fixture->catalog.names = names_new(&rules);
     fixture->catalog.window = &fixture->window;
     return fixture->encoding != NULL && fixture->catalog.names != NULL &&
            catalog_start(&fixture->catalog, fixture->encoding, 0);

@@ -17,7 +17,7 @@ static bool set_up(struct fixture *fixture, const char *tables, const char *excl
                    enum partitions partitions)
 {
     static const struct window_limits limits = {50, 1000, 100};
-    struct names_setup setup = {&fixture->tables, &fixture->exclude, partitions};
+    struct verdict_rules rules = {&fixture->tables, &fixture->exclude, partitions};
     struct error error;
 
     *fixture = (struct fixture){0};
@@ -27,7 +27,7 @@ static bool set_up(struct fixture *fixture, const char *tables, const char *excl
     }
     window_init(&fixture->window, &limits);
     fixture->encoding = encoding_open("UTF8");
-    fixture->names = names_new(&setup);
+    fixture->names = names_new(&rules);
     if (fixture->encoding == NULL || fixture->names == NULL) {
         return false;
     }

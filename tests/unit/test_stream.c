@@ -4,10 +4,8 @@
  */
 #include "repl/stream.h"
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "check.h"
@@ -19,10 +17,7 @@
 #define PATIENCE (1 * CLOCK_MS) /* a position's that isn't asked for */
 
 struct fixture {
-    struct conninfo info;
-    struct address address;
-    int server; /* the other end of `conn` */
-    struct conn *conn;
+    struct loopback link;
     struct stream *stream;
     struct error error;
 };
@@ -35,23 +30,12 @@ static bool set_up(struct fixture *fixture)
         .liveness_us = LIVENESS,
         .answer_after_us = PATIENCE,
     };
-    int listener;
-    struct transport *transport;
 
     *fixture = (struct fixture){0};
-    listener = loopback_listen(&fixture->address);
-    conninfo_init(&fixture->info);
-    if (!conninfo_set(&fixture->info, CONN_USER, "me", &fixture->error) ||
-        !conninfo_finish(&fixture->info, &fixture->error) || listener < 0) {
+    if (!loopback_open(&fixture->link, &fixture->error)) {
         return false;
     }
-    transport = transport_open(&fixture->address, &fixture->info, &fixture->error);
-    fixture->server = accept(listener, NULL, NULL);
-    close(listener);
-    if (transport == NULL || fixture->server < 0) {
-        return false;
-    }
-    setup.conn = fixture->conn = conn_new(transport, &fixture->address);
+    setup.conn = fixture->link.conn;
     fixture->stream = stream_new(&setup, 0);
     return fixture->stream != NULL;
 }
@@ -59,9 +43,7 @@ static bool set_up(struct fixture *fixture)
 static void tear_down(struct fixture *fixture)
 {
     stream_free(fixture->stream);
-    conn_close(fixture->conn);
-    close(fixture->server);
-    conninfo_free(&fixture->info);
+    loopback_close(&fixture->link);
 }
 
 /* A turn of the feed's. False: the connection is given up. */
@@ -79,7 +61,7 @@ static ssize_t told(const struct fixture *fixture)
 {
     char data[4096];
 
-    return recv(fixture->server, data, sizeof(data), MSG_DONTWAIT);
+    return recv(fixture->link.server, data, sizeof(data), MSG_DONTWAIT);
 }
 
 static void say_keepalive(const struct fixture *fixture, char reply_requested)
@@ -92,7 +74,7 @@ static void say_keepalive(const struct fixture *fixture, char reply_requested)
     buffer_be64(&bytes, 0);
     buffer_byte(&bytes, reply_requested);
     message_end(&bytes, mark);
-    CHECK_INT(send(fixture->server, bytes.data, bytes.len, 0), bytes.len);
+    CHECK_INT(send(fixture->link.server, bytes.data, bytes.len, 0), bytes.len);
     buffer_free(&bytes);
 }
 
@@ -206,11 +188,11 @@ static void or_held_up(void)
 
     REQUIRE(set_up(&fixture));
     say_keepalive(&fixture, 1);
-    buffer_append(conn_out(fixture.conn), much, sizeof(much));
+    buffer_append(conn_out(fixture.link.conn), much, sizeof(much));
     CHECK(turn(&fixture, 1000));
-    CHECK((conn_events(fixture.conn) & POLLOUT) != 0);
+    CHECK((conn_events(fixture.link.conn) & POLLOUT) != 0);
     CHECK_INT(stream_deadline(fixture.stream), INTERVAL);
-    while (conn_out(fixture.conn)->len > 0 && CHECK(turn(&fixture, 1000))) {
+    while (conn_out(fixture.link.conn)->len > 0 && CHECK(turn(&fixture, 1000))) {
         while (told(&fixture) > 0) {
         }
     }
