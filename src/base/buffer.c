@@ -6,18 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t limit_of(const struct buffer *buffer)
-{
-    return buffer->limit > 0 ? buffer->limit : BUFFER_LIMIT;
-}
-
 /* Room for `more` bytes, or false with the failure latched. */
 static bool make_room(struct buffer *buffer, size_t more)
 {
+    size_t limit = buffer->limit > 0 ? buffer->limit : BUFFER_LIMIT;
     size_t cap = buffer->cap > 0 ? buffer->cap : 256;
     char *data;
 
-    if (buffer->failed || more > limit_of(buffer) - buffer->len) {
+    if (buffer->failed || more > limit - buffer->len) {
         buffer->failed = true;
         return false;
     }
@@ -63,33 +59,22 @@ void buffer_byte(struct buffer *buffer, char byte)
     buffer_append(buffer, &byte, 1);
 }
 
-/* The bytes that can be appended as it is. */
-static size_t room_of(const struct buffer *buffer)
-{
-    size_t end = buffer->cap < limit_of(buffer) ? buffer->cap : limit_of(buffer);
-
-    return end - buffer->len;
-}
-
 void buffer_format(struct buffer *buffer, const char *format, ...)
 {
-    size_t room = room_of(buffer); /* as a rule there is enough */
-    va_list args, again;
+    va_list args;
     int len;
 
     va_start(args, format);
-    va_copy(again, args);
-    len = vsnprintf(room > 0 ? buffer->data + buffer->len : NULL, room, format, args);
-    if (len < 0) {
-        buffer->failed = true;
-    } else if ((size_t)len >= room && make_room(buffer, (size_t)len + 1)) {
-        vsnprintf(buffer->data + buffer->len, (size_t)len + 1, format, again);
-    }
-    if (!buffer->failed) {
-        buffer->len += (size_t)len;
-    }
-    va_end(again);
+    len = vsnprintf(NULL, 0, format, args);
     va_end(args);
+    if (len < 0 || !make_room(buffer, (size_t)len + 1)) {
+        buffer->failed = true;
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(buffer->data + buffer->len, (size_t)len + 1, format, args);
+    va_end(args);
+    buffer->len += (size_t)len;
 }
 
 void buffer_be16(struct buffer *buffer, uint16_t value)
