@@ -156,6 +156,36 @@ told_of() {
     told_of 80
 }
 
+# answered OPTION...: 20 commits, after each of which the server has been told.
+answered() {
+    traced -e trace=ppoll,write,sendto
+    listen --no-gate "$@"
+    for _ in {1..20}; do
+        mark
+        all_read
+    done
+    stop
+}
+
+# What a turn that prints does next, and the waits that last a millisecond at most.
+@test "the server is told behind the line where that is at once, else without a turn of its own" {
+    answered --debounce 0
+    awk '
+        line && $1 ~ /^sendto/ { both++ }
+        { line = $1 ~ /^write/ && /type/; lines += line }
+        END {
+            print lines " lines, " both + 0 " with the server told in the same turn"
+            exit !(lines >= 20 && both <= 2)
+        }' calls
+    answered
+    awk '
+        /^ppoll.*tv_sec=0, tv_nsec=/ { sub(/.*tv_nsec=/, ""); short += $0 + 0 <= 1000000 }
+        END {
+            print short + 0 " short waits"
+            exit short > 5
+        }' calls
+}
+
 # Asleep, in a wait that was to last as long as the regular expression says.
 asleep() {
     tail -n 1 calls | grep -qE "^ppoll\(.*\], [0-9]+, $1, "
