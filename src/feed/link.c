@@ -385,13 +385,7 @@ void link_answer(struct feed *feed, int64_t now_us)
 {
     struct error error;
 
-    if (feed->link.state != LINK_LIVE) {
-        return;
-    }
-    if (is_gulping(feed)) {
-        stream_hurry(feed->link.stream); /* no line comes now, and later would be one more turn */
-    }
-    if (!stream_answer(feed->link.stream, now_us, &error)) {
+    if (feed->link.state == LINK_LIVE && !stream_answer(feed->link.stream, now_us, &error)) {
         stream_ended(feed, &error, now_us);
     }
 }

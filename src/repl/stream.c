@@ -206,13 +206,6 @@ bool stream_answer(struct stream *stream, int64_t now_us, struct error *error)
     return (!due && now_us < stream->answer_us) || send_status(stream, due, error);
 }
 
-void stream_hurry(struct stream *stream)
-{
-    if (stream->answer_us != CLOCK_NEVER) {
-        stream->answer_us = stream->last_receive_us;
-    }
-}
-
 uint64_t stream_position(const struct stream *stream)
 {
     return stream->received;

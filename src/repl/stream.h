@@ -55,9 +55,6 @@ enum stream_event stream_next(struct stream *stream, struct stream_message *mess
  */
 bool stream_answer(struct stream *stream, int64_t now_us, struct error *error);
 
-/* What is owed is due with the next stream_answer. */
-void stream_hurry(struct stream *stream);
-
 /* The newest position received. */
 uint64_t stream_position(const struct stream *stream);
 

@@ -164,22 +164,6 @@ static void unless_it_is_asked_for(void)
     tear_down(&fixture);
 }
 
-static void or_hurried(void)
-{
-    struct fixture fixture;
-
-    REQUIRE(set_up(&fixture));
-    stream_hurry(fixture.stream);
-    CHECK_INT(stream_deadline(fixture.stream), INTERVAL);
-    say_keepalive(&fixture, 0);
-    CHECK(turn(&fixture, 1000));
-    stream_hurry(fixture.stream);
-    CHECK_INT(stream_deadline(fixture.stream), 1000);
-    CHECK(turn(&fixture, 1000));
-    CHECK(told(&fixture) > 0);
-    tear_down(&fixture);
-}
-
 /* By a server that doesn't read: poll says when it does, until then there is nothing to do. */
 static void or_held_up(void)
 {
@@ -207,7 +191,6 @@ static const struct check_test tests[] = {
     {"what came while one was stopped counts", what_came_while_stopped_counts},
     {"an answer waits a moment", an_answer_waits_a_moment},
     {"… unless it is asked for", unless_it_is_asked_for},
-    {"… or hurried", or_hurried},
     {"… or held up", or_held_up},
 };
 
