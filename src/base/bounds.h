@@ -4,9 +4,10 @@
  *
  *   connections      FRAME_BUFFER each, with TLS OpenSSL's, of a record each way;
  *                    the stream's, the gate's, REPLICAS_MAX more
- *   names            NAMES_MAX spellings, about 1 KB each with its name and its place in a window
- *   two windows      an event for each of --max-pending payloads, XIDS_MAX xids, a line
- *   the tree         TREE_MAX relations of some 150 bytes
+ *   names            NAMES_MAX references, about 1 KB each with its name and its place in a window
+ *   two windows      an event for each of --max-pending payloads, and a line
+ *   visibility       UNSEEN_MAX bytes, and some lists of at most XIDS_MAX xids
+ *   a look           LOOKUP_EDGES_MAX edges of some 150 bytes
  *   the kernel       GULP_BYTES, and what comes until they are read
  *
  * A message of 1 GB goes through FRAME_BUFFER. A row is never held, a name is
@@ -29,16 +30,20 @@
 /* ---- names and transactions ---- */
 
 #define RAW_NAME_MAX   1024 /* bytes of a name in the plugin's writing; 63 + 63 characters are less */
-#define NAMES_MAX      ((size_t)32 * 1024) /* spellings kept; then those not in use are forgotten */
+#define NAMES_MAX      ((size_t)32 * 1024) /* references kept; then those not in use are forgotten */
 #define TARGETS_MAX    8                   /* names that one table's change may have */
-#define TOUCH_XIDS_MAX 64              /* kept one by one for a table, until the next comparison */
-#define XIDS_MAX       ((size_t)65536) /* kept one by one; beyond that only the highest */
+#define XIDS_MAX       ((size_t)1 << 20) /* that run at one moment, as the server lists them */
+
+#ifndef UNSEEN_MAX                       /* the tests build it with less */
+#define UNSEEN_MAX ((size_t)8 << 20) /* xids, a byte each, above the last snapshot; a power of 2 */
+#endif
 
 /* ---- the catalog ---- */
 
-#define TREE_MAX          ((size_t)262144) /* relations: some 40 MB; a catalog with more is refused */
-#define LINEAGE_MAX       64               /* a table and what stands above it */
-#define CATALOG_ASKED_MAX 100              /* unknown tables looked up in one comparison */
+#define LINEAGE_MAX      64    /* a table and what stands above it */
+#define EDGES_MAX        256   /* between these */
+#define LOOKUP_ASKED_MAX 200   /* names looked up in one question */
+#define LOOKUP_EDGES_MAX 16384 /* … and what stands above them */
 
 /* ---- what the user gives ---- */
 

@@ -1,7 +1,12 @@
 /*
- * Keeps the tree that verdicts rest on in step with the server's catalog: one
- * cheap comparison at most once a second while changes flow, at once for a
- * table that is met for the first time; the whole of it only when it has moved.
+ * What is asked of the server about the tables that change: what a name means
+ * that is met for the first time, before its changes are named; whether what is
+ * known of the others still holds, once a second while changes flow; and
+ * whether what is filtered in the server still may be. No I/O: the feed passes
+ * the questions and the answers.
+ *
+ * 1. What is in the lookup's `asked` is REF_ASKED while LOOKING; else there is none.
+ * 2. The window stays open while catalog_is_pending: a transaction is told in one batch.
  */
 #ifndef PGNUDGE_FEED_CATALOG_H
 #define PGNUDGE_FEED_CATALOG_H
@@ -13,78 +18,102 @@
 #include "base/bounds.h"
 #include "base/buffer.h"
 #include "base/encoding.h"
+#include "feed/gate.h"
+#include "feed/lookup.h"
 #include "feed/names.h"
+#include "feed/past.h"
 #include "feed/pushdown.h"
+#include "feed/touched.h"
+#include "feed/unseen.h"
 #include "feed/window.h"
-#include "feed/xids.h"
 #include "pq/query.h"
-
-#define FINGERPRINT_MAX 96 /* bytes, NUL included */
 
 enum catalog_state {
     CATALOG_IDLE,
-    CATALOG_COMPARING, /* the fingerprint has been asked for */
-    CATALOG_LOADING,   /* the tree has */
-    CATALOG_FILTERING  /* … whether what is filtered in the server may still be */
+    CATALOG_LOOKING,  /* names have been asked for */
+    CATALOG_RENAMES,  /* whether anything has been renamed has */
+    CATALOG_FILTERING /* whether what is filtered in the server still may be has */
 };
 
 enum catalog_event {
     CATALOG_FINE,
     CATALOG_REFILTER, /* the stream must begin anew, with other filters in the server */
-    CATALOG_FAILED    /* out of memory, or the tree is too large: too_large */
+    CATALOG_FAILED    /* out of memory */
 };
 
 struct catalog {
-    struct names *names; /* borrowed */
+    struct names *names; /* borrowed, as are the next two */
     struct window *window;
-    struct encoding *encoding; /* of this connection, borrowed */
+    struct unseen *unseen;
+    struct touched touched;
+    struct past past;
+    struct lookup lookup;
     enum catalog_state state;
-    struct tree *coming;
-    char fingerprint[FINGERPRINT_MAX];        /* of the tree in use */
-    char coming_fingerprint[FINGERPRINT_MAX]; /* the newest one */
-    struct spelling *asked[CATALOG_ASKED_MAX];
-    size_t asked_count;
+    size_t asked_unknown;            /* LOOKING: how many of them are met for the first time */
+    size_t round_left;               /* known ones still to be asked in this second */
+    size_t unknown_left;             /* how many unknown ones the last look left waiting */
+    unsigned rounds;                 /* looks in a row that didn't make them fewer */
+    struct part doubt;               /* changes whose names may have meant another table */
+    bool renamed;                    /* RENAMES: something has been, since */
+    size_t schemas;                  /* RENAMES: how many are new or renamed */
     const struct pushdown *pushdown; /* what is filtered in the server, borrowed; NULL: nothing */
     struct pushdown recheck;
-    struct xids ended;  /* transactions that may have changed what the filters rest on */
-    int64_t compare_us; /* no comparison before that, but for unknown tables */
+    struct part ended;       /* transactions that may have changed what the filters rest on */
+    struct part ended_asked; /* … of which the recheck knows */
+    int64_t ask_us;          /* nothing is asked before that: a question has failed */
+    int64_t compare_us;      /* when the known ones are due */
     int64_t recheck_us;
-    int64_t retry_us; /* nothing is asked before that: a failure, or nothing new to be seen */
-    int64_t again_us; /* the delay after the latter; doubles */
-    bool too_large;
+    int64_t hidden_us; /* when the hidden ones are */
+    int64_t again_us;  /* the delay of these; doubles */
 };
 
-/* A new connection: begins with CATALOG_LOADING. False: out of memory. */
-bool catalog_start(struct catalog *catalog, struct encoding *encoding, int64_t now_us);
+/*
+ * A new connection. `oldest`: pg_current_snapshot()'s xmin, asked before the slot is created; all
+ * is borrowed.
+ */
+void catalog_start(struct catalog *catalog, struct encoding *encoding, uint32_t oldest,
+                   int64_t now_us);
+
+/* A change of a table: of the transaction under way in the window, or of none. */
+void catalog_touch(struct catalog *catalog, struct table_ref *ref, int64_t now_us, int64_t wall_us);
+
+/* A transaction begins: it may do DDL. */
+void catalog_begin(struct catalog *catalog);
+
+/* Its COMMIT has come. False: out of memory. */
+bool catalog_commit(struct catalog *catalog);
+
+/* Whether changes in the window are still being looked up. */
+bool catalog_is_pending(const struct catalog *catalog);
+
+/* Whether some are whose transaction can't be seen yet. */
+bool catalog_is_hidden(const struct catalog *catalog);
 
 /* When it has a question to ask; CLOCK_NEVER: none. */
 int64_t catalog_deadline(const struct catalog *catalog);
 
 /* Appends the question; goes from IDLE to what is asked for. */
-void catalog_question(struct catalog *catalog, struct buffer *sql);
+void catalog_question(struct catalog *catalog, struct buffer *sql, int64_t now_us);
 
 /* Takes its rows; `context` is the struct catalog. */
 query_row_fn catalog_row;
 
-/*
- * The question has been answered; `sight` is what was visible before it was
- * asked, NULL where nobody asks. If then not IDLE, there is a further question.
- */
-enum catalog_event catalog_answered(struct catalog *catalog, const struct snapshot *sight,
+/* The question has been answered; `sight` was taken right before it, and `unseen` has it. */
+enum catalog_event catalog_answered(struct catalog *catalog, const struct sight *sight,
                                     int64_t now_us);
 
 /* It could not be: it is asked again, later. */
 void catalog_not_answered(struct catalog *catalog, int64_t now_us);
 
-/* A transaction has come: it may have done DDL. False: out of memory. */
-bool catalog_ended(struct catalog *catalog, uint32_t xid);
+/* A resync stands for all changes so far. */
+void catalog_drop(struct catalog *catalog);
+
+/* There are too many tables to look up: makes that resync. */
+void catalog_overflow(struct catalog *catalog, int64_t now_us);
 
 /* The connection is gone. */
 void catalog_stop(struct catalog *catalog);
 
 void catalog_free(struct catalog *catalog);
-
-/* What CATALOG_FAILED means. Returns false. */
-bool catalog_error(const struct catalog *catalog, struct error *error);
 
 #endif

@@ -96,7 +96,10 @@ static void step_timers(struct feed *feed, int64_t now_us)
     if (feed->stopping) {
         return;
     }
-    vigil_holds(&feed->vigil, now_us); /* ends by the clock */
+    barrier_tick(&feed->barrier, now_us);
+    if (barrier_take_due(&feed->barrier, link_position(&feed->link), now_us)) {
+        window_resync(&feed->window, feed->barrier.reason, now_us);
+    }
     if (now_us >= feed->timeout_us) {
         feed_stop(feed, FEED_TIMEOUT, 0, now_us);
     } else if (feed->link.state == LINK_LIVE && now_us >= feed->failsafe_us) {
@@ -188,16 +191,18 @@ struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *w
     bool have_memory;
 
     error_clear(&error);
-    window_init(&feed.window, &config->window);
+    unseen_init(&feed.unseen, UNSEEN_MAX);
+    window_init(&feed.window, &config->window, &feed.unseen);
     feed.names =
         names_new(&(struct verdict_rules){&config->tables, &config->exclude, config->partitions});
-    feed.catalog = (struct catalog){.names = feed.names, .window = &feed.window};
+    feed.catalog =
+        (struct catalog){.names = feed.names, .window = &feed.window, .unseen = &feed.unseen};
     feed.intake = (struct intake){
         .log = feed.log,
         .names = feed.names,
         .catalog = &feed.catalog,
         .window = &feed.window,
-        .vigil = &feed.vigil,
+        .barrier = &feed.barrier,
     };
     have_memory = start_replicas(&feed) && feed.names != NULL;
     result = output_open(&feed.printer.output, &error);
@@ -218,7 +223,8 @@ struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *w
     output_close(&feed.printer.output);
     item_free(&feed.printer.sealed);
     window_free(&feed.window);
-    vigil_free(&feed.vigil);
+    barrier_free(&feed.barrier);
+    unseen_free(&feed.unseen);
     catalog_free(&feed.catalog);
     names_free(feed.names);
     return feed.outcome;

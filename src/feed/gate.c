@@ -10,21 +10,25 @@
 #include "feed/serversql.h"
 #include "repl/lsn.h"
 
-/* One row for each running xid, or one with NULL. */
+/* SIGHT_COLUMNS; one row for each running xid, or one with NULL. */
 #define SIGHT_SQL                                                                                  \
     "SELECT pg_catalog.pg_is_in_recovery()::text,"                                                 \
-    " coalesce(pg_catalog.pg_last_wal_replay_lsn(), '0/0')::text,"                                 \
+    " CASE WHEN pg_catalog.pg_is_in_recovery()"                                                    \
+    " THEN coalesce(pg_catalog.pg_last_wal_replay_lsn(), '0/0')"                                   \
+    " ELSE pg_catalog.pg_current_wal_insert_lsn() END::text,"                                      \
     " pg_catalog.pg_snapshot_xmax(s.now)::text, x::text"                                           \
     " FROM (SELECT pg_catalog.pg_current_snapshot() AS now) s"                                     \
     " LEFT JOIN LATERAL pg_catalog.pg_snapshot_xip(s.now) x ON true"
 
 /*
  * Whoever has an xid holds a lock on it until its end can be seen: also one
- * that has committed and waits for a standby.
+ * that has committed and waits for a standby. Subtransactions have younger ones,
+ * which snapshots don't list.
  */
 #define RUNNING_SQL                                                                                \
-    "SELECT transactionid::text FROM pg_catalog.pg_locks WHERE locktype = 'transactionid'"         \
-    " AND mode = 'ExclusiveLock' AND granted"
+    "SELECT DISTINCT ON (virtualtransaction) transactionid::text FROM pg_catalog.pg_locks"         \
+    " WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted"                     \
+    " ORDER BY virtualtransaction, age(transactionid) DESC"
 
 enum question { ASK_NOTHING, ASK_IDENTITY, ASK_SIGHT, ASK_RUNNING, ASK_OTHER };
 
@@ -101,16 +105,25 @@ static bool read_xid(struct slice text, uint32_t *xid)
 static bool take_sight(void *context, struct query_row *row)
 {
     struct sight *sight = &((struct gate *)context)->coming;
-    struct slice recovery, replay, xmax, running;
+    struct slice recovery, lsn, xmax, running;
     uint32_t xid;
 
-    if (!query_row_next(row, &recovery) || !query_row_next(row, &replay) ||
+    if (!query_row_next(row, &recovery) || !query_row_next(row, &lsn) ||
         !query_row_next(row, &xmax) || !query_row_next(row, &running) ||
-        !lsn_read(replay, &sight->replay_lsn) || !read_xid(xmax, &sight->snapshot.xmax)) {
+        !lsn_read(lsn, &sight->lsn) || !read_xid(xmax, &sight->snapshot.xmax)) {
         return false;
     }
     sight->in_recovery = slice_equal(recovery, slice_of("true"));
     return running.data == NULL || (read_xid(running, &xid) && snapshot_add(&sight->snapshot, xid));
+}
+
+/* The answer to a question that isn't the gate's own, behind a sight's. */
+static bool take_other(void *context, struct query_row *row)
+{
+    struct gate *gate = context;
+
+    return row->columns == SIGHT_COLUMNS ? take_sight(gate, row)
+                                         : gate->other_row(gate->other_context, row);
 }
 
 static bool take_running(void *context, struct query_row *row)
@@ -125,6 +138,13 @@ static bool take_running(void *context, struct query_row *row)
 
 /* ---- questions ---- */
 
+static void begin_sight(struct gate *gate, uint64_t position)
+{
+    pace_asked(&gate->pace);
+    gate->coming.asked_at = position;
+    snapshot_clear(&gate->coming.snapshot);
+}
+
 static void ask(struct gate *gate, enum question question, uint64_t position, int64_t now_us)
 {
     gate->asking = question;
@@ -135,9 +155,7 @@ static void ask(struct gate *gate, enum question question, uint64_t position, in
         probe_ask(gate->probe, "SELECT " SQL_IDENTITY, take_identity, gate, now_us);
         break;
     case ASK_SIGHT:
-        pace_asked(&gate->pace);
-        gate->coming.asked_at = position;
-        snapshot_clear(&gate->coming.snapshot);
+        begin_sight(gate, position);
         probe_ask(gate->probe, SIGHT_SQL, take_sight, gate, now_us);
         break;
     case ASK_RUNNING:
@@ -148,7 +166,8 @@ static void ask(struct gate *gate, enum question question, uint64_t position, in
         break;
     case ASK_OTHER:
         gate->other_wanted = false;
-        probe_ask(gate->probe, gate->other_sql.data, gate->other_row, gate->other_context, now_us);
+        begin_sight(gate, position);
+        probe_ask(gate->probe, gate->other_sql.data, take_other, gate, now_us);
         break;
     }
 }
@@ -162,10 +181,10 @@ static void ask_what_is_due(struct gate *gate, uint64_t position, int64_t now_us
         ask(gate, ASK_IDENTITY, position, now_us);
     } else if (gate->list_wanted) {
         ask(gate, ASK_RUNNING, position, now_us);
-    } else if (gate->setup.sights && pace_due(&gate->pace, now_us)) {
-        ask(gate, ASK_SIGHT, position, now_us);
     } else if (gate->other_wanted) {
         ask(gate, ASK_OTHER, position, now_us);
+    } else if (gate->setup.sights && pace_due(&gate->pace, now_us)) {
+        ask(gate, ASK_SIGHT, position, now_us);
     } else if (!gate->setup.sights) {
         probe_sleep(gate->probe);
         gate->identified = false;
@@ -184,10 +203,20 @@ static enum gate_event down(struct gate *gate, struct error *error)
     return GATE_FAILED;
 }
 
+static void end_sight(struct gate *gate, int64_t now_us)
+{
+    struct sight older = gate->sight;
+
+    gate->sight = gate->coming;
+    gate->sight.known = true;
+    gate->coming = older; /* its memory serves again */
+    snapshot_sort(&gate->sight.snapshot);
+    pace_answered(&gate->pace, now_us);
+}
+
 static enum gate_event take_answer(struct gate *gate, int64_t now_us, struct error *error)
 {
     enum question answered = gate->asking;
-    struct sight older = gate->sight;
 
     gate->asking = ASK_NOTHING;
     switch (answered) {
@@ -202,16 +231,13 @@ static enum gate_event take_answer(struct gate *gate, int64_t now_us, struct err
         gate->told_down = false;
         break;
     case ASK_SIGHT:
-        gate->sight = gate->coming;
-        gate->sight.known = true;
-        gate->coming = older; /* its memory serves again */
-        snapshot_sort(&gate->sight.snapshot);
-        pace_answered(&gate->pace, now_us);
+        end_sight(gate, now_us);
         return GATE_SAW;
     case ASK_RUNNING:
         snapshot_sort(&gate->running);
         return GATE_LISTED;
     case ASK_OTHER:
+        end_sight(gate, now_us);
         return GATE_ANSWERED;
     case ASK_NOTHING:
         break;
@@ -287,16 +313,23 @@ void gate_list(struct gate *gate)
     gate->list_wanted = true;
 }
 
-void gate_ask(struct gate *gate, const char *sql, query_row_fn *on_row, void *context,
+bool gate_is_listing(const struct gate *gate)
+{
+    return gate->list_wanted || gate->asking == ASK_RUNNING;
+}
+
+bool gate_ask(struct gate *gate, const char *sql, query_row_fn *on_row, void *context,
               int64_t now_us)
 {
     buffer_clear(&gate->other_sql);
+    buffer_text(&gate->other_sql, SIGHT_SQL "; ");
     buffer_text(&gate->other_sql, sql);
     buffer_byte(&gate->other_sql, '\0');
     gate->other_row = on_row;
     gate->other_context = context;
     gate->other_wanted = !gate->other_sql.failed;
     probe_wake(gate->probe, now_us);
+    return gate->other_wanted;
 }
 
 const struct sight *gate_sight(const struct gate *gate)

@@ -27,9 +27,11 @@ struct sight {
     bool known;        /* there has been an answer */
     uint64_t asked_at; /* the stream's position when it was asked for */
     bool in_recovery;
-    uint64_t replay_lsn; /* in recovery: what is replayed can be seen */
+    uint64_t lsn; /* in recovery: what is replayed, and so visible; else the end of WAL */
     struct snapshot snapshot;
 };
+
+#define SIGHT_COLUMNS 4
 
 struct gate_setup {
     const struct conninfo *info;   /* all borrowed */
@@ -47,7 +49,7 @@ enum gate_event {
     GATE_NOTHING,
     GATE_SAW,      /* gate_sight is new */
     GATE_LISTED,   /* gate_running is there */
-    GATE_ANSWERED, /* gate_ask's question is */
+    GATE_ANSWERED, /* gate_ask's question is, and gate_sight is from right before it */
     GATE_REFUSED,  /* gate_ask's question was refused, for this error */
     GATE_FAILED    /* it could not be reached so far, for this error; it goes on trying */
 };
@@ -75,11 +77,15 @@ void gate_ask_by(struct gate *gate, int64_t at_us);
 /* Asks, once, for what runs now. */
 void gate_list(struct gate *gate);
 
+/* Whether that has been asked for and not answered. */
+bool gate_is_listing(const struct gate *gate);
+
 /*
- * Asks something else, once, after a sight that is due. One at a time; `sql` is
- * copied. GATE_FAILED forgets it.
+ * Asks something else, once, together with a sight. One at a time; `sql` is
+ * copied, and its rows don't have SIGHT_COLUMNS columns. GATE_FAILED forgets it.
+ * False: out of memory.
  */
-void gate_ask(struct gate *gate, const char *sql, query_row_fn *on_row, void *context,
+bool gate_ask(struct gate *gate, const char *sql, query_row_fn *on_row, void *context,
               int64_t now_us);
 
 const struct sight *gate_sight(const struct gate *gate);

@@ -34,7 +34,7 @@ static void show(const struct intake *intake, const struct change *change)
 }
 
 /* It may have been a change: whoever reloads now has missed nothing. */
-static bool unreadable(struct intake *intake, struct slice text, int64_t now_us)
+static void unreadable(struct intake *intake, struct slice text, int64_t now_us)
 {
     if (!intake->told) {
         intake->told = true;
@@ -43,52 +43,72 @@ static bool unreadable(struct intake *intake, struct slice text, int64_t now_us)
                 text.len < SHOWN_BYTES ? (int)text.len : SHOWN_BYTES, text.data);
         log_detail(intake->log, LOG_WARNING, "A resync stands for it and for others like it.");
     }
-    return window_resync_from(intake->window, RESYNC_FAILSAFE, now_us);
+    window_resync_from(intake->window, RESYNC_FAILSAFE, now_us);
 }
 
 /* One change: named at once, unless the catalog has to be asked about the table first. */
-static bool take_change(struct intake *intake, enum names_result found, struct slice table,
-                        struct spelling *spelling, int64_t now_us)
+static bool take_change(struct intake *intake, struct table_ref *ref, int64_t now_us)
 {
     struct window *window = intake->window;
-    int64_t wall_us = intake->wall_us;
 
-    if (found == NAMES_UNREADABLE) {
-        return unreadable(intake, table, now_us);
+    if (ref->cut) {
+        window_resync_from(window, RESYNC_FAILSAFE, now_us);
     }
-    if (found == NAMES_NO_MEMORY) {
-        return false;
-    }
-    if (spelling->cut && !window_resync_from(window, RESYNC_FAILSAFE, now_us)) {
-        return false;
-    }
-    if (names_need_tree(intake->names) &&
-        !names_touch(intake->names, spelling, window->in_transaction ? window->xid : 0, wall_us)) {
-        return false;
-    }
-    for (size_t i = 0; !spelling->unknown && i < spelling->target_count; i++) {
-        if (!window_change(window, spelling->targets[i], 1, now_us, wall_us)) {
+    catalog_touch(intake->catalog, ref, now_us, intake->wall_us);
+    for (size_t i = 0; ref->known && i < ref->target_count; i++) {
+        if (!window_change(window, ref->targets[i], now_us, intake->wall_us)) {
             return false;
         }
     }
     return true;
 }
 
+/* What names_find says of a change's name. `again`: it should be asked once more. */
+static bool take_found(struct intake *intake, enum names_result found, struct slice text,
+                       struct table_ref *ref, int64_t now_us, bool *again)
+{
+    *again = false;
+    switch (found) {
+    case NAMES_FOUND:
+        return take_change(intake, ref, now_us);
+    case NAMES_UNREADABLE:
+        unreadable(intake, text, now_us);
+        return true;
+    case NAMES_FULL:
+        catalog_overflow(intake->catalog, now_us);
+        *again = true;
+        return true;
+    case NAMES_NO_MEMORY:
+        break;
+    }
+    return false;
+}
+
 static bool take_table(struct intake *intake, struct slice raw, int64_t now_us)
 {
-    struct spelling *spelling = NULL;
-    enum names_result found = names_find(intake->names, intake->decoder.plugin, raw, &spelling);
+    struct table_ref *ref = NULL;
+    bool again, ok;
 
-    return take_change(intake, found, raw, spelling, now_us);
+    do {
+        enum names_result found = names_find(intake->names, intake->decoder.plugin, raw, &ref);
+
+        ok = take_found(intake, found, raw, ref, now_us, &again);
+    } while (again);
+    return ok;
 }
 
 static bool take_parts(struct intake *intake, struct slice schema, struct slice table, bool by_sql,
                        int64_t now_us)
 {
-    struct spelling *spelling = NULL;
-    enum names_result found = names_find_parts(intake->names, schema, table, by_sql, &spelling);
+    struct table_ref *ref = NULL;
+    bool again, ok;
 
-    return take_change(intake, found, table, spelling, now_us);
+    do {
+        enum names_result found = names_find_parts(intake->names, schema, table, by_sql, &ref);
+
+        ok = take_found(intake, found, table, ref, now_us, &again);
+    } while (again);
+    return ok;
 }
 
 static void warn_of_message(const struct intake *intake, const char *content)
@@ -109,7 +129,7 @@ static bool take_message(struct intake *intake, const struct change *change, int
     struct buffer text = {0}, schema = {0}, table = {0};
     bool readable = !change->cut && decoder_content(intake->decoder.plugin, change->content, &text);
     bool empty = readable && text.len == 0;
-    bool ok;
+    bool ok = true;
 
     buffer_byte(&text, '\0');
     if (readable && !empty && pattern_name(text.data, &schema, &table)) {
@@ -119,7 +139,7 @@ static bool take_message(struct intake *intake, const struct change *change, int
         if (!empty) {
             warn_of_message(intake, text.data);
         }
-        ok = window_resync_from(intake->window, RESYNC_REQUESTED, now_us);
+        window_resync_from(intake->window, RESYNC_REQUESTED, now_us);
     }
     ok = ok && !text.failed && !schema.failed && !table.failed;
     buffer_free(&text);
@@ -172,7 +192,7 @@ bool intake_notice(struct intake *intake, const struct stream_message *message, 
         ok = take_warned_row(intake, schema, table, now_us);
         break;
     case WARNING_UNREADABLE:
-        ok = unreadable(intake, text, now_us);
+        unreadable(intake, text, now_us);
         break;
     }
     return ok || error_memory(error);
@@ -196,11 +216,11 @@ bool intake_take(struct intake *intake, const struct stream_message *message, bo
         switch (change.kind) {
         case CHANGE_BEGIN:
             window_begin(intake->window, change.xid);
-            vigil_streamed(intake->vigil, change.xid);
+            barrier_streamed(intake->barrier, change.xid);
+            catalog_begin(intake->catalog);
             break;
         case CHANGE_COMMIT:
-            ok = catalog_ended(intake->catalog, intake->window->xid);
-            window_commit(intake->window, message->lsn);
+            ok = catalog_commit(intake->catalog) && window_commit(intake->window, message->lsn);
             break;
         case CHANGE_TABLE:
             ok = take_table(intake, change.name, now_us);
@@ -211,7 +231,7 @@ bool intake_take(struct intake *intake, const struct stream_message *message, bo
         case CHANGE_IGNORED:
             break;
         case CHANGE_UNREADABLE:
-            ok = unreadable(intake, message->payload, now_us);
+            unreadable(intake, message->payload, now_us);
             break;
         }
     }

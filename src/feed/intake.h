@@ -9,9 +9,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "decode/decoder.h"
+#include "feed/barrier.h"
 #include "feed/catalog.h"
 #include "feed/names.h"
-#include "feed/vigil.h"
 #include "feed/window.h"
 #include "repl/stream.h"
 
@@ -20,7 +20,7 @@ struct intake {
     struct names *names;
     struct catalog *catalog;
     struct window *window;
-    struct vigil *vigil;
+    struct barrier *barrier;
     struct decoder decoder;
     int64_t wall_us;    /* when what is being taken arrived; the feed sets it at each read */
     bool told;          /* that something could not be read; said once a connection */

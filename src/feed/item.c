@@ -57,7 +57,7 @@ void item_line(struct buffer *out, const struct item *item)
 void item_drop_events(struct item *item)
 {
     for (size_t i = 0; i < item->len; i++) {
-        item->events[i].name->holds--;
+        item->events[i].name->refs--;
     }
     item->len = 0;
 }
@@ -67,12 +67,10 @@ void item_clear(struct item *item)
     item_drop_events(item);
     item->resync = RESYNC_NONE;
     item->lsn = 0;
-    xids_clear(&item->xids);
 }
 
 void item_free(struct item *item)
 {
     free(item->events);
-    xids_free(&item->xids);
     *item = (struct item){0};
 }

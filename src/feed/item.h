@@ -1,7 +1,6 @@
 /*
  * An item on its way to a line of JSON: a batch of events, or a resync that
- * stands for all changes merged into it; and what must be visible before it
- * may be printed.
+ * stands for all changes merged into it.
  */
 #ifndef PGNUDGE_FEED_ITEM_H
 #define PGNUDGE_FEED_ITEM_H
@@ -11,7 +10,6 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
-#include "feed/xids.h"
 
 struct name;
 
@@ -27,16 +25,16 @@ enum resync {
 struct item_event {
     struct name *name;
     int64_t first_seen_us; /* wall clock */
+    uint64_t arrival;      /* of the first one: counts what the window was given */
     uint64_t count;        /* changes merged */
 };
 
 struct item {
     enum resync resync;
-    struct item_event *events; /* in the order of their first change */
+    struct item_event *events; /* once sealed, in the order of their first change */
     size_t len;
     size_t cap;
-    uint64_t lsn;     /* the end of the newest COMMIT that it covers, 0 for none */
-    struct xids xids; /* its transactions that have not been seen visible */
+    uint64_t lsn; /* the end of the newest COMMIT that it covers, 0 for none */
 };
 
 /* The contract's word for a reason. */

@@ -25,6 +25,11 @@ void link_close(struct link *link)
     link->state = LINK_CLOSED;
 }
 
+uint64_t link_position(const struct link *link)
+{
+    return link->stream != NULL ? stream_position(link->stream) : 0;
+}
+
 /* While the server makes the slot it doesn't read: closing would leave the slot until it is done. */
 static bool start_cancel(struct feed *feed)
 {
@@ -256,8 +261,7 @@ static void go_live(struct feed *feed, int64_t now_us)
                   feed->printer.resync_printed ? RESYNC_RECONNECTED : RESYNC_CONNECTED, now_us);
     feed->catalog.pushdown = session_filters(link->session);
     if (feed->config->gate) {
-        vigil_start(&feed->vigil);
-        gate_list(link->gate);
+        barrier_start(&feed->barrier, RESYNC_RECONNECTED);
         gate_hurry(link->gate, now_us);
     }
     link->gulp_told = conn_low_water(setup.conn, 1);
@@ -319,6 +323,9 @@ static bool take_stream(struct feed *feed, int64_t now_us, struct error *error)
         case STREAM_BEGIN:
         case STREAM_MORE:
             ok = intake_take(&feed->intake, &message, event == STREAM_BEGIN, now_us, error);
+            if (feed->unseen.overflowed) {
+                printer_overflowed(feed, now_us);
+            }
             printer_at_commit(feed, now_us);
             break;
         case STREAM_NOTICE:
@@ -339,7 +346,7 @@ static bool is_gulping(const struct feed *feed)
     const struct window *window = &feed->window;
 
     return feed->link.gulp.pause_us > 0 &&
-           (window->due_us != CLOCK_NEVER || window->in_transaction);
+           (window_lookup_deadline(window) != CLOCK_NEVER || window->in_transaction);
 }
 
 /* When the stream must be read, or answered, whatever poll reports. */

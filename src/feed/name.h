@@ -8,7 +8,7 @@
 
 struct name {
     size_t pending; /* its place in the open window, or NAME_NOT_PENDING */
-    size_t holds;   /* items and spellings that refer to it */
+    size_t refs;    /* items and table references that point to it */
     size_t json_len;
     char json[]; /* "payload":"s.t","schema":"s","table":"t" */
 };

@@ -1,49 +1,51 @@
 #include "base/clock.h"
 #include "feed/state.h"
 
-#define UNSEEN_HOLD_US (1 * CLOCK_S)   /* for a table that the catalog doesn't show yet */
+#define HIDDEN_HOLD_US (1 * CLOCK_S)   /* for a table that the catalog doesn't show yet */
 #define GATE_LEAD_US   (10 * CLOCK_MS) /* before a window closes: time for the gate's answer */
 
 /* Whether the catalog may yet add to the transactions in the window: they come in one item. */
 static bool is_incomplete(const struct feed *feed, int64_t now_us)
 {
-    return names_have_unknown(feed->names) ||
-           (names_have_unseen(feed->names) && now_us < feed->printer.unseen_until_us);
+    return catalog_is_pending(&feed->catalog) ||
+           (catalog_is_hidden(&feed->catalog) && now_us < feed->printer.hidden_until_us);
 }
 
 /* Whether the open window is to be sealed. */
 static bool window_due(const struct feed *feed, int64_t now_us)
 {
-    return !feed->stopping && !feed->printer.has_sealed && feed->vigil.state != VIGIL_LISTING &&
-           feed->vigil.state != VIGIL_HOLDING && !is_incomplete(feed, now_us) &&
-           now_us >= window_deadline(&feed->window);
+    return !feed->stopping && !feed->printer.has_sealed && !barrier_holds(&feed->barrier) &&
+           !is_incomplete(feed, now_us) && now_us >= window_deadline(&feed->window);
 }
 
-/* Whether a new snapshot on the server sees all of the item. */
-static bool is_visible_here(const struct feed *feed, const struct item *item)
+/* Whether a new snapshot on the server sees all of the item, whose transactions have this mark. */
+static bool is_visible_here(const struct feed *feed, const struct item *item, unsigned mark)
 {
+    bool all_seen = !unseen_any(&feed->unseen, mark);
+
     const struct sight *sight;
 
     if (!feed->config->gate) {
         return true;
     }
     if (feed->link.gate == NULL) { /* not connected: only what has been seen counts */
-        return xids_empty(&item->xids);
+        return all_seen;
     }
     sight = gate_sight(feed->link.gate);
-    return sight->known &&
-           (sight->in_recovery ? sight->replay_lsn >= item->lsn : xids_empty(&item->xids));
+    return sight->known && (sight->in_recovery ? sight->lsn >= item->lsn : all_seen);
 }
 
-/* … and on all replicas. */
-static bool is_visible(const struct feed *feed, const struct item *item)
+/* Whether the sealed item is visible, on all replicas too. */
+static bool is_visible(const struct feed *feed)
 {
+    const struct item *item = &feed->printer.sealed;
+
     for (size_t i = 0; i < feed->config->visible_on_count; i++) {
         if (!replica_shows(feed->replicas[i], item->lsn)) {
             return false;
         }
     }
-    return is_visible_here(feed, item);
+    return is_visible_here(feed, item, UNSEEN_SEALED);
 }
 
 static bool wants_out(const struct feed *feed, int64_t now_us)
@@ -54,7 +56,7 @@ static bool wants_out(const struct feed *feed, int64_t now_us)
         return true;
     }
     if (printer->has_sealed) {
-        return !feed->stopping && is_visible(feed, &printer->sealed);
+        return !feed->stopping && is_visible(feed);
     }
     return window_due(feed, now_us);
 }
@@ -65,7 +67,7 @@ static void seal(struct feed *feed, int64_t now_us)
     feed->printer.has_sealed = true;
     feed->printer.window_asked = false;
     if (feed->config->gate && feed->link.gate != NULL &&
-        !is_visible_here(feed, &feed->printer.sealed)) {
+        !is_visible_here(feed, &feed->printer.sealed, UNSEEN_SEALED)) {
         gate_hurry(feed->link.gate, now_us);
     }
     for (size_t i = 0; i < feed->config->visible_on_count; i++) {
@@ -73,6 +75,14 @@ static void seal(struct feed *feed, int64_t now_us)
             replica_hurry(feed->replicas[i], now_us);
         }
     }
+}
+
+/* The item has been printed, or something else stands for it. */
+static void drop_sealed(struct feed *feed)
+{
+    item_clear(&feed->printer.sealed);
+    unseen_move(&feed->unseen, UNSEEN_SEALED, 0);
+    feed->printer.has_sealed = false;
 }
 
 /* Renders the sealed item: from here on it is the output's. */
@@ -88,8 +98,7 @@ static void begin_line(struct feed *feed)
         printer->resync_printed = true;
         log_say(feed->log, LOG_INFO, "resync: %s", resync_text(printer->sealed.resync));
     }
-    item_clear(&printer->sealed);
-    printer->has_sealed = false;
+    drop_sealed(feed);
 }
 
 /* Moves on what can be moved while stdout can take a line. */
@@ -101,7 +110,7 @@ static void advance(struct feed *feed, int64_t now_us)
     if (window_due(feed, now_us)) {
         seal(feed, now_us);
     }
-    if (feed->printer.has_sealed && is_visible(feed, &feed->printer.sealed)) {
+    if (feed->printer.has_sealed && is_visible(feed)) {
         begin_line(feed);
     }
 }
@@ -126,17 +135,19 @@ void printer_at_commit(struct feed *feed, int64_t now_us)
 
 bool printer_see(struct feed *feed, const struct sight *sight)
 {
-    struct item *open = &feed->window.item, *sealed = &feed->printer.sealed;
+    const struct window *open = &feed->window;
 
     if (!sight->in_recovery) {
-        return xids_strike(&open->xids, &sight->snapshot) &&
-               xids_strike(&sealed->xids, &sight->snapshot);
+        return unseen_see(&feed->unseen, &sight->snapshot);
     }
-    if (sight->replay_lsn >= sealed->lsn) {
-        xids_clear(&sealed->xids);
+    if (sight->lsn >= feed->printer.sealed.lsn) {
+        unseen_move(&feed->unseen, UNSEEN_SEALED, 0);
     }
-    if (!feed->window.in_transaction && sight->replay_lsn >= open->lsn) {
-        xids_clear(&open->xids);
+    if (!open->in_transaction && sight->lsn >= open->item.lsn) {
+        unseen_move(&feed->unseen, UNSEEN_OPEN, 0);
+    }
+    if (sight->lsn >= open->last_lsn) {
+        unseen_reset(&feed->unseen);
     }
     return true;
 }
@@ -145,22 +156,39 @@ void printer_disconnected(struct feed *feed)
 {
     struct printer *printer = &feed->printer;
 
-    if (printer->has_sealed && !is_visible_here(feed, &printer->sealed)) {
-        item_clear(&printer->sealed);
-        printer->has_sealed = false;
+    if (printer->has_sealed && !is_visible_here(feed, &printer->sealed, UNSEEN_SEALED)) {
+        drop_sealed(feed);
     }
-    if (feed->window.in_transaction || !is_visible_here(feed, &feed->window.item)) {
+    if (feed->window.in_transaction ||
+        !is_visible_here(feed, &feed->window.item, UNSEEN_OPEN | UNSEEN_UNKNOWN)) {
         window_clear(&feed->window);
     }
     feed->window.in_transaction = false;
-    vigil_stop(&feed->vigil);
+    unseen_reset(&feed->unseen);
+    barrier_stop(&feed->barrier);
+}
+
+void printer_overflowed(struct feed *feed, int64_t now_us)
+{
+    if (feed->printer.has_sealed) {
+        drop_sealed(feed);
+    }
+    unseen_reset(&feed->unseen);
+    window_resync(&feed->window, RESYNC_OVERFLOW, now_us);
+    catalog_drop(&feed->catalog);
+    if (feed->config->gate) {
+        barrier_start(&feed->barrier, RESYNC_OVERFLOW);
+    }
 }
 
 void printer_ask(struct feed *feed, int64_t now_us)
 {
     struct gate *gate = feed->link.gate;
-    bool sealed_waits = feed->printer.has_sealed && !is_visible_here(feed, &feed->printer.sealed);
-    bool open_waits = !xids_empty(&feed->window.item.xids);
+    int64_t due_us = feed->window.open.due_us;
+    bool sealed_waits =
+        feed->printer.has_sealed && !is_visible_here(feed, &feed->printer.sealed, UNSEEN_SEALED);
+    bool open_waits =
+        unseen_any(&feed->unseen, UNSEEN_OPEN) || (feed->window.marks & UNSEEN_OPEN) != 0;
 
     for (size_t i = 0; i < feed->config->visible_on_count; i++) {
         if (!feed->printer.has_sealed ||
@@ -169,22 +197,28 @@ void printer_ask(struct feed *feed, int64_t now_us)
         }
     }
     if (open_waits) {
-        feed->printer.unseen_until_us = clock_after(now_us, UNSEEN_HOLD_US);
+        feed->printer.hidden_until_us = clock_after(now_us, HIDDEN_HOLD_US);
     }
     if (gate == NULL || !feed->config->gate) {
         return;
     }
-    if (!sealed_waits && feed->vigil.state == VIGIL_OFF) {
+    if (!sealed_waits && !barrier_holds(&feed->barrier)) {
         gate_rest(gate, now_us);
+    }
+    if (barrier_ask_at(&feed->barrier) != CLOCK_NEVER) {
+        gate_ask_by(gate, barrier_ask_at(&feed->barrier));
+    }
+    if (unseen_is_large(&feed->unseen)) {
+        gate_ask_by(gate, now_us);
     }
     if (open_waits && !feed->printer.window_asked) {
         feed->printer.window_asked = true;
         gate_ask_by(gate, now_us); /* a quiet server has answered before the window closes */
     }
-    if (open_waits && feed->window.due_us != CLOCK_NEVER && feed->window.due_us > now_us) {
-        int64_t lead_us = feed->window.due_us - GATE_LEAD_US;
+    if (open_waits && due_us != CLOCK_NEVER && due_us > now_us) {
+        int64_t lead_us = due_us - GATE_LEAD_US;
 
-        gate_ask_by(gate, lead_us > now_us ? lead_us : feed->window.due_us);
+        gate_ask_by(gate, lead_us > now_us ? lead_us : due_us);
     }
 }
 
@@ -244,18 +278,18 @@ struct pollfd printer_pollfd(const struct feed *feed, int64_t now_us)
 
 int64_t printer_deadline(const struct feed *feed, int64_t now_us)
 {
-    int64_t deadline =
-        clock_earlier(output_deadline(&feed->printer.output, now_us), vigil_deadline(&feed->vigil));
+    int64_t deadline = clock_earlier(output_deadline(&feed->printer.output, now_us),
+                                     barrier_deadline(&feed->barrier, link_position(&feed->link)));
 
     if (feed->stopping || feed->printer.has_sealed || window_due(feed, now_us)) {
         return deadline; /* POLLOUT or the gate say when */
     }
     if (is_incomplete(feed, now_us)) {
-        return names_have_unknown(feed->names)
+        return catalog_is_pending(&feed->catalog)
                    ? deadline /* the catalog says when */
-                   : clock_earlier(deadline, feed->printer.unseen_until_us);
+                   : clock_earlier(deadline, feed->printer.hidden_until_us);
     }
-    if (feed->vigil.state == VIGIL_LISTING || feed->vigil.state == VIGIL_HOLDING) {
+    if (barrier_holds(&feed->barrier)) {
         return deadline;
     }
     return clock_earlier(deadline, window_deadline(&feed->window));

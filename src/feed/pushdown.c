@@ -1,5 +1,7 @@
 #include "feed/pushdown.h"
 
+#include <string.h>
+
 #include "repl/command.h"
 
 /* Whether it names one table, in letters that the database's encoding has. */
@@ -59,11 +61,15 @@ static void append_value(struct buffer *sql, struct encoding *encoding, bool *fi
     buffer_byte(sql, ')');
 }
 
-void pushdown_query(const struct pushdown *pushdown, struct buffer *sql)
+/* Five columns: the number, the relation's OID, the versions of its and its schema's row, NULL. */
+void pushdown_query(struct pushdown *pushdown, struct buffer *sql)
 {
     bool first = true;
 
-    buffer_text(sql, "SELECT v.number FROM (VALUES ");
+    memset(pushdown->ordinary, 0, sizeof(pushdown->ordinary));
+    memset(pushdown->identity, 0, sizeof(pushdown->identity));
+    buffer_text(sql, "SELECT v.number::text, c.oid::text, coalesce(t.xmin::text, '2'),"
+                     " n.xmin::text, NULL FROM (VALUES ");
     for (size_t i = 0; tables_possible(pushdown) && i < pushdown->tables->len; i++) {
         append_value(sql, pushdown->encoding, &first, i, &pushdown->tables->patterns[i]);
     }
@@ -77,6 +83,7 @@ void pushdown_query(const struct pushdown *pushdown, struct buffer *sql)
                      " JOIN pg_catalog.pg_namespace n ON n.nspname = v.schema"
                      " JOIN pg_catalog.pg_class c"
                      " ON c.relnamespace = n.oid AND c.relname = v.name"
+                     " LEFT JOIN pg_catalog.pg_type t ON t.oid = c.reltype"
                      " WHERE c.relkind = 'r' AND NOT EXISTS"
                      " (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)");
 }
@@ -84,14 +91,37 @@ void pushdown_query(const struct pushdown *pushdown, struct buffer *sql)
 bool pushdown_row(void *context, struct query_row *row)
 {
     struct pushdown *pushdown = context;
-    struct slice value;
-    uint64_t number;
+    struct slice columns[4];
+    uint64_t values[4];
 
-    if (!query_row_next(row, &value) || !slice_number(value, &number) ||
-        number >= 2 * PUSHDOWN_MAX) {
+    for (int i = 0; i < 4; i++) {
+        if (!query_row_next(row, &columns[i]) || columns[i].data == NULL ||
+            !slice_number(columns[i], &values[i])) {
+            return false;
+        }
+    }
+    if (values[0] >= 2 * PUSHDOWN_MAX) {
         return false;
     }
-    pushdown->ordinary[number] = true;
+    pushdown->ordinary[values[0]] = true;
+    pushdown->identity[values[0]] = (struct identity){
+        .oid = (uint32_t)values[1],
+        .version = (uint32_t)values[2],
+        .schema_version = (uint32_t)values[3],
+    };
+    return true;
+}
+
+bool pushdown_is_same(const struct pushdown *a, const struct pushdown *b)
+{
+    for (size_t i = 0; i < 2 * PUSHDOWN_MAX; i++) {
+        const struct identity *x = &a->identity[i], *y = &b->identity[i];
+
+        if (a->ordinary[i] != b->ordinary[i] || x->oid != y->oid || x->version != y->version ||
+            x->schema_version != y->schema_version) {
+            return false;
+        }
+    }
     return true;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/encoding.h"
+#include "feed/names.h"
 #include "feed/pattern.h"
 #include "pq/query.h"
 
@@ -20,16 +21,23 @@ struct pushdown {
     const struct pattern_set *exclude;
     struct encoding *encoding;       /* the database's, borrowed */
     bool ordinary[2 * PUSHDOWN_MAX]; /* tables first, then exclude */
+    struct identity identity[2 * PUSHDOWN_MAX];
 };
 
 /* Whether there is anything to ask the server about. */
 bool pushdown_possible(const struct pushdown *pushdown);
 
-/* Appends the query that asks which of the names are ordinary tables. */
-void pushdown_query(const struct pushdown *pushdown, struct buffer *sql);
+/* Appends the query that asks which of the names are ordinary tables; forgets what is known. */
+void pushdown_query(struct pushdown *pushdown, struct buffer *sql);
 
 /* Takes its rows; `context` is the struct pushdown. */
 query_row_fn pushdown_row;
+
+/*
+ * Whether the names are the same ordinary tables, and have been in between: what was written under
+ * another name has not been sent.
+ */
+bool pushdown_is_same(const struct pushdown *a, const struct pushdown *b);
 
 /* Appends `, "add-tables" '…'` and the like, or nothing. Returns how many names that is. */
 size_t pushdown_options(const struct pushdown *pushdown, struct buffer *options);

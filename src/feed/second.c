@@ -22,7 +22,9 @@ static bool take_sight(struct feed *feed, int64_t now_us)
     const struct sight *sight = gate_sight(feed->link.gate);
     struct link *link = &feed->link;
 
-    if (!printer_see(feed, sight) || !settling_see(&link->settling, sight)) {
+    if (!printer_see(feed, sight) || !settling_see(&link->settling, sight) ||
+        !barrier_see(&feed->barrier, sight, now_us) ||
+        !past_saw(&feed->catalog.past, &sight->snapshot, now_us)) {
         return false;
     }
     if (link->stream != NULL) {
@@ -32,22 +34,24 @@ static bool take_sight(struct feed *feed, int64_t now_us)
             gate_list(link->gate);
         }
     }
-    if (vigil_see(&feed->vigil, sight)) {
-        window_resync(&feed->window,
-                      feed->printer.resync_printed ? RESYNC_RECONNECTED : RESYNC_CONNECTED, now_us);
-    }
     return true;
+}
+
+/* One that is under way already would be too old. */
+static bool wants_list(const struct feed *feed)
+{
+    return feed->barrier.state == BARRIER_WANTING && !gate_is_listing(feed->link.gate);
 }
 
 static bool take_list(struct feed *feed, int64_t now_us)
 {
     const struct snapshot *running = gate_running(feed->link.gate);
 
-    return vigil_listed(&feed->vigil, running, now_us) &&
+    return barrier_listed(&feed->barrier, running, now_us) &&
            settling_listed(&feed->link.settling, running, gate_listed_at(feed->link.gate));
 }
 
-/* Asks what the catalog wants to know, behind a sight: what that sees, the catalog shows too. */
+/* Asks what the catalog wants to know, with a sight: what that sees, the catalog shows too. */
 static void ask_for_catalog(struct feed *feed, int64_t now_us)
 {
     struct link *link = &feed->link;
@@ -57,12 +61,12 @@ static void ask_for_catalog(struct feed *feed, int64_t now_us)
         now_us < catalog_deadline(&feed->catalog)) {
         return;
     }
-    catalog_question(&feed->catalog, &sql);
+    catalog_question(&feed->catalog, &sql, now_us);
     buffer_byte(&sql, '\0');
-    if (!sql.failed) {
-        gate_ask_by(link->gate, now_us);
-        gate_ask(link->gate, sql.data, catalog_row, &feed->catalog, now_us);
+    if (!sql.failed && gate_ask(link->gate, sql.data, catalog_row, &feed->catalog, now_us)) {
         link->asker = ASKER_CATALOG;
+    } else { /* no memory now: again, later */
+        catalog_not_answered(&feed->catalog, now_us);
     }
     buffer_free(&sql);
 }
@@ -105,8 +109,7 @@ static void ask_for_blockers(struct feed *feed, int64_t now_us)
     }
     buffer_format(&sql, BLOCKERS_SQL, conn_cancel_key(session_conn(link->session))->pid);
     buffer_byte(&sql, '\0');
-    if (!sql.failed) {
-        gate_ask(link->gate, sql.data, take_blocker, feed, now_us);
+    if (!sql.failed && gate_ask(link->gate, sql.data, take_blocker, feed, now_us)) {
         link->asker = ASKER_BLOCKERS;
         link->blockers_told = true;
     }
@@ -116,11 +119,8 @@ static void ask_for_blockers(struct feed *feed, int64_t now_us)
 /* False: `error` ends the connection. */
 static bool take_catalog(struct feed *feed, int64_t now_us, struct error *error)
 {
-    const struct sight *sight = gate_sight(feed->link.gate);
-    bool by_xid = feed->config->gate && sight->known && !sight->in_recovery;
-
     feed->link.asker = ASKER_NONE;
-    switch (catalog_answered(&feed->catalog, by_xid ? &sight->snapshot : NULL, now_us)) {
+    switch (catalog_answered(&feed->catalog, gate_sight(feed->link.gate), now_us)) {
     case CATALOG_FINE:
         return true;
     case CATALOG_REFILTER:
@@ -129,7 +129,7 @@ static bool take_catalog(struct feed *feed, int64_t now_us, struct error *error)
     case CATALOG_FAILED:
         break;
     }
-    return catalog_error(&feed->catalog, error);
+    return error_memory(error);
 }
 
 /* The question that wasn't the gate's own got no answer. */
@@ -145,9 +145,8 @@ static void not_answered(struct feed *feed, int64_t now_us)
 static bool take_gate(struct feed *feed, int64_t now_us, struct error *error)
 {
     struct link *link = &feed->link;
-    uint64_t position = link->stream != NULL ? stream_position(link->stream) : 0;
 
-    switch (gate_step(link->gate, position, now_us, error)) {
+    switch (gate_step(link->gate, link_position(link), now_us, error)) {
     case GATE_NOTHING:
         break;
     case GATE_SAW:
@@ -155,6 +154,9 @@ static bool take_gate(struct feed *feed, int64_t now_us, struct error *error)
     case GATE_LISTED:
         return take_list(feed, now_us) || error_memory(error);
     case GATE_ANSWERED:
+        if (!take_sight(feed, now_us)) {
+            return error_memory(error);
+        }
         if (link->asker == ASKER_CATALOG) {
             return take_catalog(feed, now_us, error);
         }
@@ -185,6 +187,10 @@ void second_step(struct feed *feed, bool ready, int64_t now_us)
     if (link->gate == NULL || feed->stopping) {
         return;
     }
+    if (wants_list(feed)) {
+        gate_list(link->gate);
+        barrier_asked(&feed->barrier);
+    }
     ask_for_blockers(feed, now_us);
     ask_for_catalog(feed, now_us);
     if (!ready && now_us < gate_deadline(link->gate)) {
@@ -205,7 +211,7 @@ int64_t second_deadline(const struct feed *feed)
     if (link->gate == NULL) {
         return CLOCK_NEVER;
     }
-    deadline = gate_deadline(link->gate);
+    deadline = wants_list(feed) ? 0 : gate_deadline(link->gate);
     if (link->state == LINK_CONNECTING && !link->blockers_told) {
         deadline = clock_earlier(deadline,
                                  clock_after(session_slot_since(link->session), BLOCKERS_AFTER_US));

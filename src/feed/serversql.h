@@ -6,7 +6,8 @@
 
 /*
  * What a role or database may have set that would end a long-lived connection,
- * or change what it says; only what this major knows.
+ * or change what it says; only what this major knows. The catalog is read by its indexes,
+ * whatever the planner thinks of its size.
  */
 #define SQL_SETTINGS                                                                               \
     "SELECT pg_catalog.set_config(s.name, v.value, false) FROM (VALUES"                            \
@@ -14,7 +15,9 @@
     " ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),"                 \
     " ('client_min_messages', 'warning'), ('standard_conforming_strings', 'on'),"                  \
     " ('quote_all_identifiers', 'off'), ('default_transaction_deferrable', 'off'),"                \
-    " ('default_transaction_isolation', 'read committed'), ('extra_float_digits', '1')"            \
+    " ('default_transaction_isolation', 'read committed'), ('extra_float_digits', '1'),"           \
+    " ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),"         \
+    " ('enable_nestloop', 'on'), ('enable_indexscan', 'on'), ('jit', 'off')"                       \
     ") v(name, value) JOIN pg_catalog.pg_settings s USING (name)"
 
 /*

@@ -20,14 +20,14 @@
 #define FACTS_SQL                                                                                  \
     "SELECT (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'), "      \
     "pg_catalog.current_setting('synchronous_standby_names'), " SQL_IDENTITY ", " SQL_SYSTEM_ID    \
-    ", pg_catalog.pg_is_in_recovery()::text"
+    ", pg_catalog.pg_is_in_recovery()::text,"                                                      \
+    " pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text"
 
 enum session_state {
     SESSION_LOGIN,
     SESSION_SETTINGS,
     SESSION_CHECK,
     SESSION_FACTS,
-    SESSION_TREE,
     SESSION_TABLES,
     SESSION_NEAREST,
     SESSION_FILTERS,
@@ -103,17 +103,19 @@ static const char *where(const struct session *session)
 static bool take_facts(void *context, struct query_row *row)
 {
     struct session_facts *facts = &((struct session *)context)->facts;
-    struct slice timeout, standbys, identity, system_id, recovery;
-    uint64_t ms;
+    struct slice timeout, standbys, identity, system_id, recovery, oldest;
+    uint64_t ms, xid;
 
     if (!query_row_next(row, &timeout) || !slice_number(timeout, &ms) || ms > INT32_MAX ||
         !query_row_next(row, &standbys) || !query_row_next(row, &identity) ||
-        !query_row_next(row, &system_id) || !query_row_next(row, &recovery)) {
+        !query_row_next(row, &system_id) || !query_row_next(row, &recovery) ||
+        !query_row_next(row, &oldest) || !slice_number(oldest, &xid)) {
         return false;
     }
     facts->wal_sender_timeout_us = ms > 0 ? (int64_t)ms * CLOCK_MS : CLOCK_NEVER;
     snprintf(facts->synchronous_standby_names, sizeof(facts->synchronous_standby_names), "%.*s",
              (int)standbys.len, standbys.data);
+    facts->oldest_xid = (uint32_t)xid;
     facts->in_recovery = slice_equal(recovery, slice_of("true"));
     snprintf(facts->system_id, sizeof(facts->system_id), "%.*s", (int)system_id.len,
              system_id.data);
@@ -155,9 +157,6 @@ static void append_command(struct session *session, struct buffer *sql)
     case SESSION_FACTS:
         buffer_text(sql, FACTS_SQL);
         break;
-    case SESSION_TREE:
-        catalog_question(session->setup.catalog, sql);
-        break;
     case SESSION_TABLES:
         wanted_query(&session->wanted, sql);
         break;
@@ -195,9 +194,6 @@ static void *row_context(struct session *session, enum session_state state, quer
     case SESSION_FACTS:
         *on_row = take_facts;
         return session;
-    case SESSION_TREE:
-        *on_row = catalog_row;
-        return session->setup.catalog;
     case SESSION_TABLES:
         *on_row = wanted_row;
         return &session->wanted;
@@ -268,8 +264,7 @@ static bool logged_in(struct session *session, int64_t now_us, struct error *err
     }
     session->encoding = encoding_open(conn_server_encoding(session_conn(session)));
     session->pushdown.encoding = session->encoding;
-    if (session->encoding == NULL ||
-        !catalog_start(session->setup.catalog, session->encoding, now_us)) {
+    if (session->encoding == NULL) {
         return error_memory(error);
     }
     return enter(session, SESSION_SETTINGS, now_us, error);
@@ -311,11 +306,7 @@ static bool next_state(struct session *session, int64_t now_us, struct error *er
     case SESSION_CHECK:
         return enter(session, SESSION_FACTS, now_us, error);
     case SESSION_FACTS:
-        return enter(session, SESSION_TREE, now_us, error);
-    case SESSION_TREE:
-        if (catalog_answered(session->setup.catalog, NULL, now_us) == CATALOG_FAILED) {
-            return catalog_error(session->setup.catalog, error);
-        }
+        catalog_start(session->setup.catalog, session->encoding, session->facts.oldest_xid, now_us);
         return begin_tables(session, now_us, error);
     case SESSION_TABLES:
         return take_tables(session, now_us, error);
@@ -391,7 +382,6 @@ static void describe(const struct session *session, struct error *error)
     case SESSION_SETTINGS:
     case SESSION_CHECK:
     case SESSION_FACTS:
-    case SESSION_TREE:
     case SESSION_FILTERS:
     case SESSION_ARM:
     case SESSION_LIVE:
@@ -482,7 +472,6 @@ int64_t session_deadline(const struct session *session)
     case SESSION_SETTINGS:
     case SESSION_CHECK:
     case SESSION_FACTS:
-    case SESSION_TREE:
     case SESSION_TABLES:
     case SESSION_NEAREST:
     case SESSION_FILTERS:

@@ -39,6 +39,7 @@ struct session_facts {
     int64_t wal_sender_timeout_us;       /* CLOCK_NEVER: none */
     char synchronous_standby_names[256]; /* cut if longer */
     bool in_recovery;
+    uint32_t oldest_xid;     /* pg_current_snapshot()'s xmin */
     uint64_t consistent_lsn; /* the slot's consistent point */
 };
 

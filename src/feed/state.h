@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "feed/backoff.h"
+#include "feed/barrier.h"
 #include "feed/catalog.h"
 #include "feed/feed.h"
 #include "feed/gate.h"
@@ -21,7 +22,7 @@
 #include "feed/output.h"
 #include "feed/session.h"
 #include "feed/settling.h"
-#include "feed/vigil.h"
+#include "feed/unseen.h"
 #include "feed/window.h"
 #include "pq/cancel.h"
 #include "repl/stream.h"
@@ -56,7 +57,7 @@ struct printer {
     bool has_sealed;
     bool resync_printed;     /* … so that the next is `reconnected` */
     bool window_asked;       /* the gate has been asked about the open window */
-    int64_t unseen_until_us; /* how long an unseen table may hold the window back */
+    int64_t hidden_until_us; /* how long a hidden table may hold the window back */
     uint64_t items;          /* that count for --count */
 };
 
@@ -65,8 +66,9 @@ struct feed {
     const struct log *log;
     struct names *names;
     struct catalog catalog;
+    struct unseen unseen;
     struct window window;
-    struct vigil vigil;
+    struct barrier barrier;
     struct intake intake;
     struct link link;
     struct replica *replicas[REPLICAS_MAX];
@@ -106,6 +108,9 @@ int64_t link_stop(struct feed *feed);
 
 void link_close(struct link *link);
 
+/* What the stream has brought; 0 where there is none. */
+uint64_t link_position(const struct link *link);
+
 /* The connection could not be made, or is lost: ends, or tries again later. */
 void link_failed(struct feed *feed, struct error *error, int64_t now_us);
 
@@ -131,6 +136,9 @@ bool printer_see(struct feed *feed, const struct sight *sight);
 
 /* The connection is gone: keeps only what is known to be visible. */
 void printer_disconnected(struct feed *feed);
+
+/* Too much is not visible yet to be told apart: a resync behind a barrier stands for it. */
+void printer_overflowed(struct feed *feed, int64_t now_us);
 
 /* Tells the gate when an answer will be wanted. */
 void printer_ask(struct feed *feed, int64_t now_us);

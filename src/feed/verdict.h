@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
+#include "feed/lineage.h"
 #include "feed/pattern.h"
-#include "feed/tree.h"
 
 /* How to name a change below a watched table. */
 enum partitions { PARTITIONS_ROOT, PARTITIONS_LEAF };

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "../unit/know.h"
 #include "base/clock.h"
 #include "feed/intake.h"
 #include "pq/frame.h"
@@ -45,7 +46,8 @@ struct way {
     struct names *names;
     struct catalog catalog;
     struct window window;
-    struct vigil vigil;
+    struct barrier barrier;
+    struct unseen unseen;
     struct intake intake;
     struct log log;
 };
@@ -57,21 +59,23 @@ static void way_open(struct way *way, enum plugin plugin)
     struct verdict_rules rules = {&way->none, &way->none, PARTITIONS_ROOT};
 
     *way = (struct way){.log = {LOG_WARNING}};
-    window_init(&way->window, &limits);
+    unseen_init(&way->unseen, UNSEEN_MAX);
+    window_init(&way->window, &limits, &way->unseen);
     way->encoding = encoding_open("UTF8");
     way->names = names_new(&rules);
     if (way->encoding == NULL || way->names == NULL) {
         fail("out of memory");
     }
-    names_connected(way->names, way->encoding);
-    way->catalog = (struct catalog){.names = way->names, .window = &way->window};
+    way->catalog =
+        (struct catalog){.names = way->names, .window = &way->window, .unseen = &way->unseen};
     way->intake = (struct intake){
         .log = &way->log,
         .names = way->names,
         .catalog = &way->catalog,
         .window = &way->window,
-        .vigil = &way->vigil,
+        .barrier = &way->barrier,
     };
+    catalog_start(&way->catalog, way->encoding, 3, clock_now_us());
     intake_start(&way->intake, plugin);
 }
 
@@ -79,17 +83,17 @@ static void way_close(struct way *way)
 {
     window_clear(&way->window);
     window_free(&way->window);
+    catalog_stop(&way->catalog);
+    catalog_free(&way->catalog);
+    unseen_free(&way->unseen);
     names_free(way->names);
     encoding_close(way->encoding);
 }
 
 /* What the feed does about once a second: here the catalog knows every table. */
-static void compare_names(struct way *way)
+static void look(struct way *way)
 {
-    static struct spelling *asked[TABLES_MAX];
-
-    names_ask(way->names, asked, TABLES_MAX);
-    if (!names_compared(way->names, NULL, &way->window, clock_now_us())) {
+    if (!know_tables(&way->catalog, way->window.xid + 1, clock_now_us() + 3600 * CLOCK_S)) {
         fail("out of memory");
     }
 }
@@ -166,7 +170,7 @@ static void pass(struct way *way, struct frame_reader *reader, const struct buff
             take_frame(way, &frame, now_us);
         }
     }
-    compare_names(way);
+    look(way);
 }
 
 /* The changes that the window has counted: that all were read, and none as something else. */

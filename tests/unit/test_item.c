@@ -13,6 +13,7 @@
 #define FIRST_SEEN (1763622000 * CLOCK_S + 123456) /* the contract's example */
 
 static const struct window_limits limits = {50, 1000, 100};
+static struct unseen unseen = {.max = 4096};
 
 static struct name *new_name(struct slice schema, struct slice table)
 {
@@ -38,12 +39,12 @@ static void batch(void)
     struct window window;
 
     REQUIRE(orders != NULL && items != NULL);
-    window_init(&window, &limits);
+    window_init(&window, &limits, &unseen);
     window_begin(&window, 700);
     for (int i = 0; i < 500; i++) {
-        CHECK(window_change(&window, orders, 1, 0, FIRST_SEEN + i));
+        CHECK(window_change(&window, orders, 0, FIRST_SEEN + i));
     }
-    CHECK(window_change(&window, items, 1, 0, 1763622001 * CLOCK_S + 42));
+    CHECK(window_change(&window, items, 0, 1763622001 * CLOCK_S + 42));
     window_commit(&window, 0x16B3A90);
     item_line(&line, &window.item);
     CHECK_BUFFER(line, "{\"type\":\"batch\",\"lsn\":\"0/16B3A90\",\"events\":["
@@ -77,8 +78,8 @@ static void six_digits(void)
 
         REQUIRE(name != NULL);
         CASE("%s", cases[i].text);
-        window_init(&window, &limits);
-        CHECK(window_change(&window, name, 1, 0, cases[i].us));
+        window_init(&window, &limits, &unseen);
+        CHECK(window_change(&window, name, 0, cases[i].us));
         item_line(&line, &window.item);
         buffer_byte(&line, '\0');
         CHECK(strstr(line.data, cases[i].text) != NULL);
@@ -158,8 +159,8 @@ static void any_name(void)
 
         REQUIRE(name != NULL);
         CASE("case %zu", i);
-        window_init(&window, &limits);
-        CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
+        window_init(&window, &limits, &unseen);
+        CHECK(window_change(&window, name, 0, FIRST_SEEN));
         item_line(&line, &window.item);
         CHECK(memchr(line.data, '\n', line.len) == line.data + line.len - 1);
         for (size_t at = 0, len; at < line.len; at += len) {
@@ -191,8 +192,8 @@ static void no_room(void)
     struct window window;
 
     REQUIRE(name != NULL);
-    window_init(&window, &limits);
-    CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
+    window_init(&window, &limits, &unseen);
+    CHECK(window_change(&window, name, 0, FIRST_SEEN));
     for (size_t limit = 1; limit < 100; limit++) {
         struct buffer line = {.limit = limit};
 
@@ -213,22 +214,23 @@ static void cleared(void)
     struct item item = {0};
 
     REQUIRE(name != NULL);
-    window_init(&window, &limits);
+    window_init(&window, &limits, &unseen);
     window_begin(&window, 700);
-    CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
-    window_commit(&window, 0x100);
+    CHECK(window_change(&window, name, 0, FIRST_SEEN));
+    CHECK(window_commit(&window, 0x100));
     window_seal(&window, &item);
-    CHECK_INT(name->holds, 1);
+    CHECK_INT(name->refs, 1);
     item_drop_events(&item);
-    CHECK_INT(name->holds, 0);
-    CHECK(item.len == 0 && item.lsn == 0x100 && item.xids.len == 1);
+    CHECK_INT(name->refs, 0);
+    CHECK(item.len == 0 && item.lsn == 0x100);
     item.resync = RESYNC_FAILSAFE;
     item_clear(&item);
-    CHECK(item.resync == RESYNC_NONE && item.lsn == 0 && xids_empty(&item.xids));
+    CHECK(item.resync == RESYNC_NONE && item.lsn == 0);
     CHECK(item.cap > 0);
     item_free(&item);
     CHECK(item.events == NULL && item.cap == 0);
     window_free(&window);
+    unseen_free(&unseen);
     free(name);
 }
 

@@ -14,26 +14,42 @@ static struct name name_d = {.pending = NAME_NOT_PENDING};
 
 static struct name *const a = &name_a, *const b = &name_b, *const c = &name_c, *const d = &name_d;
 
+static struct unseen unseen;
+
 static void open_window(struct window *window, int64_t debounce_us, int64_t max_wait_us)
 {
     struct window_limits limits = {debounce_us, max_wait_us, 3};
 
-    window_init(window, &limits);
+    unseen_init(&unseen, 4096);
+    window_init(window, &limits, &unseen);
+}
+
+/* How many transactions have that mark. */
+static size_t marked(unsigned mark)
+{
+    size_t bit = 0;
+
+    while ((mark >> bit & 1) == 0) {
+        bit++;
+    }
+    return unseen.count[bit];
 }
 
 static void close_window(struct window *window)
 {
     window_clear(window);
+    CHECK_INT(marked(UNSEEN_OPEN), 0);
     window_free(window);
+    unseen_free(&unseen);
     CHECK(a->pending == NAME_NOT_PENDING && b->pending == NAME_NOT_PENDING);
     CHECK(c->pending == NAME_NOT_PENDING && d->pending == NAME_NOT_PENDING);
-    CHECK(a->holds == 0 && b->holds == 0 && c->holds == 0 && d->holds == 0);
+    CHECK(a->refs == 0 && b->refs == 0 && c->refs == 0 && d->refs == 0);
 }
 
 /* A change at `now_us` of the monotonic clock, 1000 s later on the wall. */
 static void change(struct window *window, struct name *name, int64_t now_us)
 {
-    CHECK(window_change(window, name, 1, now_us, now_us + 1000 * CLOCK_S));
+    CHECK(window_change(window, name, now_us, now_us + 1000 * CLOCK_S));
 }
 
 /* Seals it: what the item was is in `window` no more. */
@@ -53,7 +69,7 @@ static void empty(void)
     open_window(&window, 50, 1000);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     window_begin(&window, 700);
-    window_commit(&window, 0x100); /* a transaction without changes for us */
+    CHECK(window_commit(&window, 0x100)); /* a transaction without changes for us */
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     CHECK_INT(window.item.len, 0);
     close_window(&window);
@@ -101,7 +117,7 @@ static void debounce_of_zero(void)
     window_begin(&window, 700);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     change(&window, b, 300);
-    window_commit(&window, 0x100);
+    CHECK(window_commit(&window, 0x100));
     CHECK_INT(window_deadline(&window), 100);
     CHECK_INT(window.item.len, 2);
     close_window(&window);
@@ -118,11 +134,11 @@ static void never_inside_a_transaction(void)
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     change(&window, a, 5000); /* far beyond the cap */
     CHECK(window_deadline(&window) == CLOCK_NEVER);
-    window_commit(&window, 0x100);
+    CHECK(window_commit(&window, 0x100));
     CHECK_INT(window_deadline(&window), 1100);
     window_begin(&window, 700); /* the next one has begun before it could be printed */
     CHECK(window_deadline(&window) == CLOCK_NEVER);
-    window_commit(&window, 0x100);
+    CHECK(window_commit(&window, 0x100));
     CHECK_INT(window_deadline(&window), 1100);
     close_window(&window);
 }
@@ -251,7 +267,7 @@ static void resync_waits_for_the_commit(void)
     change(&window, a, 100);
     window_resync(&window, RESYNC_FAILSAFE, 110);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
-    window_commit(&window, 0x100);
+    CHECK(window_commit(&window, 0x100));
     CHECK_INT(window_deadline(&window), 110);
     close_window(&window);
 }
@@ -269,30 +285,17 @@ static void cleared(void)
     window_clear(&window);
     CHECK_INT(window.item.len, 0);
     CHECK_INT(window.item.resync, RESYNC_NONE);
-    CHECK(xids_empty(&window.item.xids));
+    CHECK(!unseen_any(&unseen, UNSEEN_OPEN));
     window_connected(&window, 0x20);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     change(&window, a, 200); /* the next stream's window */
     CHECK_INT(window_deadline(&window), 250);
     CHECK_INT(window.item.events[0].count, 1);
-    CHECK(xids_empty(&window.item.xids)); /* its transaction is over */
+    CHECK(!unseen_any(&unseen, UNSEEN_OPEN)); /* its transaction is over */
     close_window(&window);
 }
 
-static void counts(void)
-{
-    struct window window;
-
-    open_window(&window, 50, 1000);
-    CHECK(window_change(&window, a, 3, 100, 100));
-    CHECK(window_change(&window, b, 1, 100, 100));
-    CHECK(window_change(&window, a, 1000000, 100, 100));
-    CHECK_INT(window.item.events[0].count, 1000003);
-    CHECK_INT(window.item.events[1].count, 1);
-    close_window(&window);
-}
-
-/* One xid a transaction, and only where it has changes in this window. */
+/* Each transaction that has changes in this window, from its COMMIT on. */
 static void waits_for_its_transactions(void)
 {
     struct window window;
@@ -300,33 +303,35 @@ static void waits_for_its_transactions(void)
 
     open_window(&window, 50, 1000);
     window_begin(&window, 700);
-    window_commit(&window, 0x100);
-    CHECK(xids_empty(&window.item.xids));
+    CHECK(window_commit(&window, 0x100));
+    CHECK_INT(marked(UNSEEN_STREAMED), 0); /* it has changed nothing */
     window_begin(&window, 701);
     change(&window, a, 100);
     change(&window, b, 100);
-    CHECK_INT(window.item.xids.len, 1);
-    window_commit(&window, 0x200);
+    CHECK(window_commit(&window, 0x200));
+    CHECK_INT(marked(UNSEEN_OPEN), 1);
     window_begin(&window, 702);
     change(&window, a, 110);
-    window_commit(&window, 0x180); /* they go back between transactions */
-    CHECK_INT(window.item.xids.len, 2);
-    CHECK_INT(window.item.xids.at[0], 701);
-    CHECK_INT(window.item.xids.at[1], 702);
+    CHECK(window_commit(&window, 0x180)); /* they go back between transactions */
+    CHECK_INT(marked(UNSEEN_OPEN), 2);
     CHECK_INT(window.item.lsn, 0x200);
     change(&window, c, 120); /* a message outside a transaction waits for none */
-    CHECK_INT(window.item.xids.len, 2);
-    window_seal(&window, &sealed);
-    CHECK_INT(sealed.xids.len, 2);
-    CHECK_INT(sealed.lsn, 0x200);
-    CHECK(xids_empty(&window.item.xids));
-    CHECK_INT(window.item.lsn, 0);
     window_begin(&window, 703);
+    window_other(&window); /* nobody watches what this one has changed */
+    CHECK(window_commit(&window, 0x280));
+    CHECK_INT(marked(UNSEEN_OPEN), 2);
+    CHECK_INT(marked(UNSEEN_STREAMED), 3);
+    window_seal(&window, &sealed);
+    CHECK_INT(marked(UNSEEN_SEALED), 2);
+    CHECK_INT(marked(UNSEEN_OPEN), 0);
+    CHECK_INT(sealed.lsn, 0x200);
+    CHECK_INT(window.item.lsn, 0);
+    window_begin(&window, 704);
     change(&window, a, 200);
-    window_commit(&window, 0x300);
-    CHECK_INT(window.item.xids.len, 1);
+    CHECK(window_commit(&window, 0x300));
+    CHECK_INT(marked(UNSEEN_OPEN), 1);
+    CHECK_INT(marked(UNSEEN_SEALED), 2);
     CHECK_INT(window.item.lsn, 0x300);
-    CHECK_INT(sealed.xids.len, 2);
     item_clear(&sealed);
     item_free(&sealed);
     close_window(&window);
@@ -340,24 +345,27 @@ static void resync_waits_for_what_it_stands_for(void)
     open_window(&window, 50, 1000);
     window_begin(&window, 701);
     change(&window, a, 100);
-    window_commit(&window, 0x100);
+    CHECK(window_commit(&window, 0x100));
     window_resync(&window, RESYNC_FAILSAFE, 110);
     window_begin(&window, 702);
     change(&window, a, 120);
-    window_commit(&window, 0x200);
-    CHECK_INT(window.item.xids.len, 2);
+    CHECK(window_commit(&window, 0x200));
+    window_begin(&window, 703);
+    window_resync_from(&window, RESYNC_REQUESTED, 120);
+    CHECK(window_commit(&window, 0x210));
+    CHECK_INT(marked(UNSEEN_OPEN), 3);
     seal(&window);
     for (size_t i = 0; i < 4; i++) { /* likewise an overflow */
         window_begin(&window, 800 + (uint32_t)i);
         change(&window, (struct name *const[]){a, b, c, d}[i], 200);
-        window_commit(&window, 0x300 + i);
+        CHECK(window_commit(&window, 0x300 + i));
     }
     CHECK_INT(window.item.resync, RESYNC_OVERFLOW);
-    CHECK_INT(window.item.xids.len, 4);
+    CHECK_INT(marked(UNSEEN_OPEN), 4);
     window_begin(&window, 900);
     change(&window, a, 300);
-    window_commit(&window, 0x400);
-    CHECK_INT(window.item.xids.len, 5);
+    CHECK(window_commit(&window, 0x400));
+    CHECK_INT(marked(UNSEEN_OPEN), 5);
     CHECK_INT(window.item.lsn, 0x400);
     close_window(&window);
 }
@@ -375,10 +383,10 @@ static void lsn_of_a_resync(void)
     CHECK_INT(sealed.lsn, 0x1000);
     item_clear(&sealed);
     window_begin(&window, 700); /* nothing of it is watched */
-    window_commit(&window, 0x1800);
+    CHECK(window_commit(&window, 0x1800));
     window_begin(&window, 701);
     change(&window, a, 100);
-    window_commit(&window, 0x2000);
+    CHECK(window_commit(&window, 0x2000));
     window_seal(&window, &sealed);
     CHECK_INT(sealed.lsn, 0x2000);
     item_clear(&sealed);
@@ -407,24 +415,24 @@ static void sealed(void)
     window_seal(&window, &first);
     CHECK_INT(first.len, 2);
     CHECK(a->pending == NAME_NOT_PENDING && b->pending == NAME_NOT_PENDING);
-    CHECK(a->holds == 1 && b->holds == 1);
+    CHECK(a->refs == 1 && b->refs == 1);
     CHECK_INT(window.item.len, 0);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     change(&window, b, 300);
     change(&window, b, 310);
     CHECK_INT(window_deadline(&window), 360);
     CHECK_INT(b->pending, 0);
-    CHECK_INT(b->holds, 2);
+    CHECK_INT(b->refs, 2);
     CHECK_INT(first.events[1].count, 1);
     CHECK_INT(window.item.events[0].count, 2);
     CHECK_INT(window.item.events[0].first_seen_us, 300 + 1000 * CLOCK_S);
     item_clear(&first);
-    CHECK(a->holds == 0 && b->holds == 1);
+    CHECK(a->refs == 0 && b->refs == 1);
     window_seal(&window, &first); /* the memory serves again */
     CHECK_INT(first.len, 1);
     window_resync(&window, RESYNC_FAILSAFE, 400);
     CHECK_INT(first.len, 1);
-    CHECK_INT(b->holds, 1);
+    CHECK_INT(b->refs, 1);
     item_clear(&first);
     item_free(&first);
     close_window(&window);
@@ -455,7 +463,8 @@ static void no_limits(void)
     struct window_limits limits = {CLOCK_NEVER, CLOCK_NEVER, SIZE_MAX};
     struct window window;
 
-    window_init(&window, &limits);
+    unseen_init(&unseen, 4096);
+    window_init(&window, &limits, &unseen);
     change(&window, a, 100);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     close_window(&window);
@@ -470,7 +479,8 @@ static void many_payloads(void)
     struct window window;
 
     REQUIRE(many != NULL);
-    window_init(&window, &limits);
+    unseen_init(&unseen, 4096);
+    window_init(&window, &limits, &unseen);
     for (size_t i = 0; i < MANY; i++) {
         many[i] = malloc(sizeof(**many));
         REQUIRE(many[i] != NULL);
@@ -496,70 +506,155 @@ static void many_payloads(void)
     free(many);
 }
 
+/* Changes of a table that is being looked up, in a transaction of their own. */
+static void unknown_change(struct window *window, struct tally *tally, uint32_t xid, int64_t now_us)
+{
+    window_begin(window, xid);
+    window_tally(window, tally, now_us + 1000 * CLOCK_S);
+    window_unknown(window, now_us);
+    CHECK(window_commit(window, 0x100 + xid));
+}
+
 /* The one under way may be among them: its COMMIT's end counts, and it must be visible. */
 static void late_ones_of_the_transaction_under_way(void)
 {
+    struct window_late late = {true, 700, UNSEEN_UNKNOWN};
+    struct tally tally = {1, 1500, 1};
     struct window window;
-    struct xids xids = {0};
 
     open_window(&window, 50, 1000);
     window_connected(&window, 0x100);
     window_begin(&window, 700);
-    CHECK(xids_add(&xids, 700));
-    CHECK(window_late(&window, a, 1, &xids, 1500, 20));
-    window_commit(&window, 0x200);
+    CHECK(window_late(&window, a, &tally, &late, 20));
+    CHECK(window_commit(&window, 0x200));
     CHECK_INT(window.item.lsn, 0x200);
-    CHECK(window.item.xids.len > 0 && window.item.xids.at[0] == 700);
-    xids_free(&xids);
+    CHECK_INT(marked(UNSEEN_OPEN), 1);
     close_window(&window);
 }
 
 /* Changes that are named late joined the window when they came, not when they were named. */
-static void late_ones_have_their_time(void)
+static void late_ones_stand_in_order(void)
 {
+    struct window_late late = {true, 702, UNSEEN_UNKNOWN};
+    struct tally before = {0}, between = {0};
     struct window window;
-    struct xids xids = {0};
+    struct item sealed = {0};
 
     open_window(&window, 50, 1000);
-    CHECK(xids_add(&xids, 700));
-    CHECK(window_change(&window, a, 1, 10, 2000));
-    CHECK(window_late(&window, a, 2, &xids, 1500, 20));
-    REQUIRE(window.item.len == 1);
-    CHECK_INT(window.item.events[0].count, 3);
-    CHECK_INT(window.item.events[0].first_seen_us, 1500);
-    CHECK(window_late(&window, a, 1, &xids, 1700, 20));
-    CHECK_INT(window.item.events[0].first_seen_us, 1500);
-    xids_free(&xids);
+    unknown_change(&window, &before, 700, 10);
+    change(&window, a, 11);
+    unknown_change(&window, &between, 701, 12);
+    unknown_change(&window, &between, 702, 13);
+    CHECK(window_late(&window, c, &between, &late, 20));
+    CHECK(window_late(&window, b, &before, &late, 20));
+    CHECK(window_late(&window, a, &before, &late, 20)); /* a payload with several tables */
+    window_seal(&window, &sealed);
+    REQUIRE(sealed.len == 3);
+    CHECK(sealed.events[2].name == c);
+    CHECK_INT(sealed.events[2].count, 2);
+    CHECK_INT(sealed.events[2].first_seen_us, 12 + 1000 * CLOCK_S);
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_INT(sealed.events[i].count, sealed.events[i].name == a ? 2 : 1);
+        CHECK_INT(sealed.events[i].first_seen_us, 10 + 1000 * CLOCK_S);
+    }
+    item_clear(&sealed);
+    item_free(&sealed);
+    close_window(&window);
+}
+
+/* Only its own transactions are waited for, as far as they are known apart. */
+static void late_ones_wait(void)
+{
+    struct window_late late = {true, 701, UNSEEN_UNKNOWN};
+    struct tally tally = {0}, later = {0};
+    struct window window;
+
+    open_window(&window, 50, 1000);
+    window_begin(&window, 699);
+    window_other(&window);
+    CHECK(window_commit(&window, 0x99));
+    unknown_change(&window, &tally, 700, 10);
+    unknown_change(&window, &tally, 701, 10);
+    unknown_change(&window, &later, 702, 10);
+    CHECK_INT(marked(UNSEEN_OPEN), 0);
+    CHECK(window_late(&window, a, &tally, &late, 20));
+    CHECK_INT(marked(UNSEEN_OPEN), 2);
+    window_all_known(&window); /* nobody watches the other one */
+    CHECK_INT(marked(UNSEEN_UNKNOWN), 0);
+    CHECK_INT(marked(UNSEEN_OPEN), 2);
+    CHECK_INT(marked(UNSEEN_STREAMED), 4);
+    close_window(&window);
+}
+
+/* The window runs since the change came; where nobody watches it there is none. */
+static void unknown_ones_open_no_window(void)
+{
+    struct window_late late = {true, 700, UNSEEN_UNKNOWN};
+    struct tally tally = {0};
+    struct window window;
+
+    open_window(&window, 50, 1000);
+    CHECK(window_lookup_deadline(&window) == CLOCK_NEVER);
+    unknown_change(&window, &tally, 700, 10);
+    CHECK(window_deadline(&window) == CLOCK_NEVER);
+    CHECK_INT(window_lookup_deadline(&window), 60);
+    CHECK(window_late(&window, a, &tally, &late, 40));
+    window_all_known(&window);
+    CHECK_INT(window_deadline(&window), 60);
+    seal(&window);
+    unknown_change(&window, &tally, 701, 100);
+    window_all_known(&window);
+    CHECK(window_deadline(&window) == CLOCK_NEVER);
+    CHECK(window_lookup_deadline(&window) == CLOCK_NEVER);
     close_window(&window);
 }
 
 /* What it covers ends with the newest COMMIT, since that may be theirs. */
 static void late_ones_have_an_lsn(void)
 {
+    struct window_late late = {true, 700, UNSEEN_STREAMED};
+    struct tally tally = {2, 1500, 1};
     struct window window;
-    struct xids xids = {0};
     struct item sealed = {0};
 
     open_window(&window, 50, 1000);
     window_connected(&window, 0x100);
     window_begin(&window, 700);
-    window_commit(&window, 0x200); /* … with changes that aren't named yet */
-    CHECK(xids_add(&xids, 700));
-    CHECK(window_late(&window, b, 2, &xids, 1500, 20));
-    CHECK_INT(window.due_us, 70);
+    window_other(&window);
+    CHECK(window_commit(&window, 0x200)); /* … with changes that aren't named yet */
+    CHECK(window_late(&window, b, &tally, &late, 20));
+    CHECK_INT(window_deadline(&window), 70);
     CHECK_INT(window.item.lsn, 0x200);
-    CHECK_INT(window.item.xids.len, 1);
+    CHECK_INT(marked(UNSEEN_OPEN), 1);
     window_seal(&window, &sealed);
-    CHECK(window_resync_late(&window, RESYNC_FAILSAFE, &xids, 30));
-    CHECK_INT(window.due_us, 30);
-    CHECK_INT(window.item.xids.len, 1);
+    window_resync_late(&window, RESYNC_FAILSAFE, &late, 30);
+    CHECK_INT(window_deadline(&window), 30);
+    CHECK_INT(marked(UNSEEN_OPEN), 1);
     item_clear(&sealed);
     window_seal(&window, &sealed);
     CHECK_INT(sealed.resync, RESYNC_FAILSAFE);
     CHECK_INT(sealed.lsn, 0x200);
     item_clear(&sealed);
     item_free(&sealed);
-    xids_free(&xids);
+    close_window(&window);
+}
+
+static void tallies(void)
+{
+    struct window window;
+    struct tally first = {0}, second = {0}, sum = {0};
+
+    open_window(&window, 50, 1000);
+    window_tally(&window, &first, 100);
+    window_tally(&window, &second, 90); /* the wall clock went back */
+    window_tally(&window, &first, 110);
+    tally_add(&sum, &second);
+    tally_add(&sum, &first);
+    CHECK_INT(sum.count, 3);
+    CHECK_INT(sum.first_seen_us, 100);
+    tally_add(&sum, &(struct tally){0});
+    CHECK_INT(sum.count, 3);
+    CHECK_INT(sum.first_seen_us, 100);
     close_window(&window);
 }
 
@@ -576,7 +671,6 @@ static const struct check_test tests[] = {
     {"a resync over an overflow is due at once, whatever comes", resync_over_an_overflow_is_due},
     {"a resync inside a transaction waits for its end", resync_waits_for_the_commit},
     {"a cleared window has nothing left of the connection before", cleared},
-    {"several changes at once are counted", counts},
     {"it lists the transactions that have changes in it, and the newest COMMIT",
      waits_for_its_transactions},
     {"a resync waits for the transactions that it stands for", resync_waits_for_what_it_stands_for},
@@ -585,7 +679,10 @@ static const struct check_test tests[] = {
     {"a sealed resync leaves nothing behind", sealed_resync},
     {"without limits it is never due", no_limits},
     {"8192 payloads", many_payloads},
-    {"late ones keep the time of their first change", late_ones_have_their_time},
+    {"late ones keep the time and the place of their first change", late_ones_stand_in_order},
+    {"late ones wait for their own transactions", late_ones_wait},
+    {"what is being looked up opens no window", unknown_ones_open_no_window},
+    {"tallies add up, the first change first", tallies},
     {"late ones of the transaction under way wait for its end",
      late_ones_of_the_transaction_under_way},
     {"late ones reach as far as the newest COMMIT", late_ones_have_an_lsn},

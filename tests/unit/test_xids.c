@@ -22,10 +22,9 @@ static struct snapshot snapshot_of(uint32_t xmax, const uint32_t *running, size_
 
 static bool strike(struct xids *xids, struct snapshot snapshot)
 {
-    bool ok = xids_strike(xids, &snapshot);
-
+    xids_strike(xids, &snapshot);
     snapshot_free(&snapshot);
-    return ok;
+    return true;
 }
 
 static bool has(const struct xids *xids, uint32_t xid)
@@ -199,93 +198,22 @@ static void removed(void)
     xids_free(&xids);
 }
 
-/* Fills `xids` up to its limit, the highest being `highest`, in no order. */
-static bool fill(struct xids *xids, uint32_t highest)
+/* Copies stand for themselves, and the oldest one is found around the wrap. */
+static void copies(void)
 {
-    bool ok = true;
+    struct snapshot from = {.xmax = 8}, to = {0};
 
-    for (size_t i = 0; i < XIDS_MAX; i++) {
-        uint32_t shuffled = (uint32_t)(i * 40503 % XIDS_MAX); /* odd: each one once */
-
-        ok = ok && xids_add(xids, highest - shuffled);
-    }
-    return CHECK(ok);
-}
-
-static void at_the_limit(void)
-{
-    struct xids xids = {0};
-
-    REQUIRE(fill(&xids, 200000));
-    CHECK_INT(xids.len, XIDS_MAX);
-    CHECK(!xids.too_many);
-    CHECK(strike(&xids, SNAPSHOT(200001, 200000, 150000)));
-    CHECK_INT(xids.len, 2);
-    CHECK(has(&xids, 200000) && has(&xids, 150000));
-    xids_free(&xids);
-}
-
-/* With `highest` as the highest of too many, whatever the order in which they came. */
-static void beyond_the_limit(uint32_t highest, uint32_t last)
-{
-    struct xids xids = {0};
-
-    CASE("highest %u, the last to come %u", highest, last);
-    REQUIRE(fill(&xids, highest - 1));
-    CHECK(xids_add(&xids, last));
-    CHECK(xids_add(&xids, highest));
-    CHECK(xids_add(&xids, last - 10));
-    CHECK(xids.too_many);
-    CHECK_INT(xids.len, 0); /* the memory is bounded */
-    CHECK_INT(xids.highest, highest);
-    CHECK(!xids_empty(&xids));
-    /* Not above the highest: says nothing, whoever is listed. */
-    CHECK(strike(&xids, snapshot_of(highest - 5, NULL, 0)));
-    CHECK(strike(&xids, snapshot_of(highest, NULL, 0)));
-    CHECK(strike(&xids, SNAPSHOT(highest, highest - 70000)));
-    CHECK(!xids_empty(&xids) && xids.too_many);
-    /* The first above it: who runs now is who may have been in there; the newer ones were not. */
-    CHECK(strike(&xids, SNAPSHOT(highest + 4, highest - 70000, highest - 3, highest, highest + 2)));
-    CHECK(!xids.too_many);
-    CHECK_INT(xids.len, 3);
-    CHECK(has(&xids, highest - 70000) && has(&xids, highest - 3) && has(&xids, highest));
-    CHECK(strike(&xids, SNAPSHOT(highest + 9, highest - 3, highest + 7)));
-    CHECK(xids.len == 1 && has(&xids, highest - 3));
-    CHECK(strike(&xids, SNAPSHOT(highest + 9, highest + 7)));
-    CHECK(xids_empty(&xids));
-    xids_free(&xids);
-}
-
-static void too_many(void)
-{
-    beyond_the_limit(200000, 199000);
-    beyond_the_limit(200000, 200000 - 80000);
-    beyond_the_limit(5, TOP - 500); /* the wrap lies within */
-    beyond_the_limit(100000, 90000);
-    beyond_the_limit(TOP - 2, TOP - 100);
-    beyond_the_limit(TOP, TOP - 100);
-}
-
-static void too_many_and_none_runs(void)
-{
-    struct xids xids = {0};
-
-    REQUIRE(fill(&xids, 200000));
-    CHECK(xids_add(&xids, 200001));
-    CHECK(strike(&xids, SNAPSHOT(200003, 200002)));
-    CHECK(xids_empty(&xids));
-    CHECK(xids_add(&xids, 200002)); /* as ever */
-    CHECK(xids.len == 1 && !xids.too_many);
-    xids_clear(&xids);
-    CHECK(xids_empty(&xids));
-    xids_add_all_to(&xids, TOP);
-    xids_add_all_to(&xids, 10);
-    xids_add_all_to(&xids, TOP - 1);
-    CHECK(xids.too_many);
-    CHECK_INT(xids.highest, 10);
-    xids_clear(&xids);
-    CHECK(xids_empty(&xids));
-    xids_free(&xids);
+    CHECK(snapshot_add(&from, 5) && snapshot_add(&from, TOP));
+    snapshot_sort(&from);
+    CHECK(snapshot_copy(&to, &from));
+    snapshot_free(&from);
+    CHECK_INT(to.len, 2);
+    CHECK(!snapshot_sees(&to, TOP) && !snapshot_sees(&to, 5) && snapshot_sees(&to, 6));
+    CHECK_INT(snapshot_oldest(&to), TOP);
+    CHECK_INT(snapshot_find(&to, 6), 2);
+    to.len = 0;
+    CHECK_INT(snapshot_oldest(&to), 8);
+    snapshot_free(&to);
 }
 
 static const struct check_test tests[] = {
@@ -296,9 +224,7 @@ static const struct check_test tests[] = {
     {"what a snapshot sees is struck off, the rest stays", struck_off},
     {"… around 2^32 too", struck_off_around_the_wrap},
     {"one can be removed, or not be in there", removed},
-    {"65536 are kept one by one", at_the_limit},
-    {"of more: the highest, then those that run in the first snapshot above it", too_many},
-    {"… which may be none", too_many_and_none_runs},
+    {"a copy, and the oldest that runs", copies},
 };
 
 CHECK_MAIN(tests)
