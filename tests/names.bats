@@ -226,3 +226,35 @@ unrelated() {
     each_plugin unrelated
     each_plugin unrelated --no-gate
 }
+
+# --- and what it costs ---
+
+# scans: how often the catalogs were read whole; counted when the backends are gone.
+scans() {
+    wait_for is_true "NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'pgnudge')"
+    sql "SELECT string_agg(relname || ' ' || seq_scan, ', ' ORDER BY relname) FROM pg_stat_sys_tables
+         WHERE relname IN ('pg_class', 'pg_inherits', 'pg_type', 'pg_attribute')"
+}
+
+many_partitions() {
+    local before
+    fresh 'CREATE TABLE t.ev (id int) PARTITION BY LIST (id)' \
+        "DO \$\$ BEGIN FOR i IN 1..1500 LOOP
+             EXECUTE format('CREATE TABLE t.ev_%s PARTITION OF t.ev FOR VALUES IN (%s)', i, i);
+             IF i % 200 = 0 THEN COMMIT; END IF; END LOOP; END \$\$"
+    before=$(scans)
+    listen --plugin "$plugin" --tables t.ev,marker
+    sql "DO \$\$ BEGIN FOR i IN 1..1500 LOOP
+             INSERT INTO t.ev VALUES (i); COMMIT; END LOOP; END \$\$" 'INSERT INTO t.ev VALUES (7)'
+    wait_for saw 'count("t.ev") == 1501'
+    totals '{"t.ev": 1501}'
+    saw 'reasons == ["connected"]'
+    stop
+    echo "before: $before; after: $(scans)"
+    [[ $(scans) == "$before" ]]
+}
+
+@test "the catalog is read by its indexes, whatever its size" {
+    configure autovacuum off
+    each_plugin many_partitions
+}

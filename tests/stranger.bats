@@ -14,6 +14,7 @@ gate="pg_stat_activity WHERE usename = 'pgnudge' AND backend_type = 'client back
 
 # fresh_tables: first-seen for a pgnudge that starts now.
 fresh_tables() {
+    # shellcheck disable=SC2016 # SQL's own quotes
     sql 'SET client_min_messages = warning' 'DROP TABLE IF EXISTS burst, unrelated' 'CREATE TABLE burst (n int)' \
         'CREATE TABLE unrelated (n int)' \
         'CREATE OR REPLACE PROCEDURE burst(many int) LANGUAGE plpgsql AS

@@ -25,6 +25,7 @@ unit() {
 @test "attempts: what a login tries, in which order" { unit attempts; }
 @test "authentication" { unit auth; }
 @test "backoff" { unit backoff; }
+@test "the barrier before a resync" { unit barrier; }
 @test "buffer" { unit buffer; }
 @test "the catalog" { unit catalog; }
 @test "connection parameters" { unit conninfo; }
@@ -42,10 +43,12 @@ unit() {
 @test "hints" { unit hints; }
 @test "hosts" { unit hosts; }
 @test "items" { unit item; }
+@test "what stands above what" { unit lineage; }
 @test "LSNs" { unit lsn; }
 @test "names" { unit names; }
 @test "nearest names" { unit nearest; }
 @test "when to ask" { unit pace; }
+@test "row versions from before" { unit past; }
 @test "patterns" { unit pattern; }
 @test "required authentication" { unit requireauth; }
 @test "SCRAM" { unit scram; }
@@ -55,10 +58,10 @@ unit() {
 @test "TCP options, TLS to a server" { unit transport; }
 @test "synchronous_standby_names" { unit syncnames; }
 @test "text" { unit text; }
+@test "timelines" { unit timeline; }
 @test "whose certificate" { unit tlsverify; }
-@test "what stands above what" { unit tree; }
+@test "what has come and can't be seen yet" { unit unseen; }
 @test "messages of the stream" { unit walmessage; }
-@test "vigil" { unit vigil; }
 @test "window" { unit window; }
 @test "xids" { unit xids; }
 

@@ -47,7 +47,7 @@ waits_for() {
     wait_for holds "$1" "pg_last_wal_receive_lsn() >= '$(sql 'SELECT pg_current_wal_flush_lsn()')'"
     now=$(sql 'SELECT clock_timestamp()')
     wait_for holds "$1" "query_start > timestamptz '$now' + interval '500 ms' FROM pg_stat_activity
-                         WHERE usename = 'pgnudge' AND backend_type = 'client backend'"
+                         WHERE usename = 'pgnudge'"
 }
 
 held_until_replayed() {
@@ -334,7 +334,7 @@ start_other() {
 # connected_as DIR USER DATABASE APPLICATION
 connected_as() {
     holds "$1" "EXISTS (SELECT FROM pg_stat_activity WHERE usename = '$2' AND datname = '$3'
-                        AND application_name = '$4' AND backend_type = 'client backend')"
+                        AND application_name = '$4')"
 }
 
 @test "what its connection string leaves out is the main connection's, host and port excepted" {
@@ -387,4 +387,71 @@ connected_as() {
     [[ $stderr == *'--visible-on and --no-gate exclude each other'* && -z $output ]]
     run -2 --separate-stderr pgnudge --visible-on 'nonsense=1'
     [[ $stderr == *'--visible-on'*'nonsense'* && -z $output ]]
+}
+
+# --- timelines ---
+
+# failed_over [OPTION]...: the standby "first" lags, "second", which is read from, is ahead; the
+# server dies, and "first" is promoted.
+failed_over() {
+    local first second
+    start_standby
+    first=$standby
+    start_standby
+    second=$standby
+    sql 'TRUNCATE orders, items'
+    wait_for holds "$first" 'NOT EXISTS (SELECT FROM orders)'
+    PGHOST=127.0.0.1,127.0.0.1 PGPORT=$PGPORT,$(server_port "$first") launch --backoff 50ms,200ms \
+        -d 'target_session_attrs=primary' --visible-on "$(on "$second") $1"
+    wait_for saw 'reasons == ["connected"]'
+    server_sql "$first" "ALTER SYSTEM SET primary_conninfo = ''" 'SELECT pg_reload_conf()' >/dev/null
+    wait_for holds "$first" 'NOT EXISTS (SELECT FROM pg_stat_wal_receiver)'
+    # What only "second" gets reaches far beyond where the new timeline begins.
+    sql 'INSERT INTO orders (n) SELECT generate_series(1, 300000)'
+    wait_for saw 'count("public.orders") == 300000'
+    server_stop "$SERVER" immediate
+    server_sql "$first" 'SELECT pg_promote()' >/dev/null
+    wait_for holds "$first" 'NOT pg_is_in_recovery()'
+    wait_for holds "$first" "EXISTS (SELECT FROM pg_stat_replication WHERE state = 'streaming')"
+    server_sql "$first" 'INSERT INTO items (n) VALUES (1)'
+    asked_since "$second"
+    saw 'reasons == ["connected"] and count("public.items") == 0'
+
+    # It is made anew, from the new primary.
+    server_stop "$second" immediate
+    rm -rf "$second/data"
+    _server_run pg_basebackup -D "$second/data" -R -c fast --no-sync -h "$first" \
+        -p "$(server_port "$first")" -U postgres -d dbname=postgres
+    printf '%s\n' "unix_socket_directories = '$second'" "port = $(server_port "$second")" \
+        >>"$second/data/postgresql.conf"
+    server_start "$second"
+    wait_for saw 'reasons[1] == "reconnected"'
+    holds "$second" 'EXISTS (SELECT FROM items) AND NOT EXISTS (SELECT FROM orders)'
+    server_sql "$first" 'INSERT INTO items (n) VALUES (1)'
+    wait_for saw 'count("public.items") >= 1'
+    kill -TERM "$pid"
+    ends_with 0
+    server_stop "$first" immediate
+    server_start "$SERVER"
+}
+
+# asked_since DIR: pgnudge goes on asking there, for a while.
+asked_since() {
+    local now
+    now=$(server_sql "$1" 'SELECT clock_timestamp()')
+    wait_for holds "$1" "bool_or(query_start > timestamptz '$now' + interval '700 ms')
+                         FROM pg_stat_activity WHERE usename IN ('pgnudge', 'plain')"
+}
+
+@test "after a failover a replica that was ahead of the new primary shows nothing of it" {
+    failed_over ''
+}
+
+@test "… nor where it tells its timeline to nobody" {
+    sql 'CREATE ROLE plain LOGIN'
+    echo 'host all plain samehost trust' >>"$SERVER/data/pg_hba.conf"
+    sql 'SELECT pg_reload_conf()' >/dev/null
+    failed_over 'user=plain'
+    said 'warning: --visible-on .*walsender'
+    said 'detail: .*timeline'
 }

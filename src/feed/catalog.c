@@ -68,7 +68,7 @@ bool catalog_is_pending(const struct catalog *catalog)
 
 bool catalog_is_hidden(const struct catalog *catalog)
 {
-    return touched_any(&catalog->touched, TOUCHED_HIDDEN);
+    return touched_any(&catalog->touched, TOUCHED_HIDDEN) || catalog->asked_hidden > 0;
 }
 
 /* ---- questions ---- */
@@ -95,7 +95,7 @@ static int64_t unknown_due(const struct catalog *catalog)
 
 static int64_t hidden_due(const struct catalog *catalog)
 {
-    return catalog_is_hidden(catalog) ? catalog->hidden_us : CLOCK_NEVER;
+    return touched_any(&catalog->touched, TOUCHED_HIDDEN) ? catalog->hidden_us : CLOCK_NEVER;
 }
 
 static int64_t known_due(const struct catalog *catalog)
@@ -147,6 +147,7 @@ static void choose(struct catalog *catalog, int64_t now_us)
     if (now_us >= hidden_due(catalog)) {
         take(catalog, TOUCHED_HIDDEN, LOOKUP_ASKED_MAX);
     }
+    catalog->asked_hidden = catalog->lookup.asked_count - catalog->asked_unknown;
     if (now_us < known_due(catalog)) {
         return;
     }
@@ -388,7 +389,7 @@ static enum catalog_event take_look(struct catalog *catalog, const struct sight 
     for (size_t i = 0; i < catalog->lookup.asked_count; i++) {
         ok = take_one(catalog, i, sight, now_us) && ok;
     }
-    catalog->lookup.asked_count = catalog->asked_unknown = 0;
+    catalog->lookup.asked_count = catalog->asked_unknown = catalog->asked_hidden = 0;
     end_look(catalog, now_us);
     if (!catalog_is_hidden(catalog)) {
         catalog->again_us = AGAIN_MIN_US;
@@ -453,7 +454,8 @@ void catalog_not_answered(struct catalog *catalog, int64_t now_us)
 
         touched_put(&catalog->touched, ref->known ? TOUCHED_KNOWN : TOUCHED_UNKNOWN, ref);
     }
-    catalog->lookup.asked_count = catalog->asked_unknown = catalog->round_left = 0;
+    catalog->lookup.asked_count = catalog->round_left = 0;
+    catalog->asked_unknown = catalog->asked_hidden = 0;
     catalog->state = CATALOG_IDLE;
     catalog->ask_us = clock_after(now_us, ASK_EVERY_US);
 }
@@ -464,7 +466,8 @@ void catalog_drop(struct catalog *catalog)
     for (size_t i = 0; i < catalog->lookup.asked_count; i++) {
         touched_rest(catalog->lookup.asked[i]);
     }
-    catalog->lookup.asked_count = catalog->asked_unknown = catalog->round_left = 0;
+    catalog->lookup.asked_count = catalog->round_left = 0;
+    catalog->asked_unknown = catalog->asked_hidden = 0;
     catalog->rounds = 0;
     catalog->doubt = (struct part){0};
     touched_drop(&catalog->touched);

@@ -50,6 +50,7 @@ struct catalog {
     struct lookup lookup;
     enum catalog_state state;
     size_t asked_unknown;            /* LOOKING: how many of them are met for the first time */
+    size_t asked_hidden;             /* … and how many were hidden */
     size_t round_left;               /* known ones still to be asked in this second */
     size_t unknown_left;             /* how many unknown ones the last look left waiting */
     unsigned rounds;                 /* looks in a row that didn't make them fewer */

@@ -139,6 +139,7 @@ static void start_connecting(struct feed *feed, int64_t now_us)
         .allow_missing = config->allow_missing,
         .plugins = {config->plugins[0], config->plugins[1]},
         .plugin_count = config->plugin_count,
+        .wants_timeline = config->visible_on_count > 0,
         .patience_us = config->liveness_us,
     };
     struct error error;
@@ -184,11 +185,12 @@ static void start_gate(struct feed *feed, int64_t now_us)
     };
     struct error error;
 
-    if (link->gate != NULL || setup.identity[0] == '\0') {
+    if (link->gate != NULL || !session_is_prepared(link->session)) {
         return;
     }
     for (size_t i = 0; i < feed->config->visible_on_count; i++) {
-        replica_expect(feed->replicas[i], session_facts(link->session)->system_id);
+        replica_expect(feed->replicas[i], session_facts(link->session)->system_id,
+                       &session_facts(link->session)->timeline);
     }
     setup.address = conn_address(session_conn(link->session));
     link->status_interval_us = setup.interval_us = status_interval(feed);

@@ -78,7 +78,8 @@ static enum probe_event step_waiting(struct probe *probe, int64_t now_us, struct
     if (now_us < probe->retry_us) {
         return PROBE_NOTHING;
     }
-    probe->login = login_start(probe->setup.info, probe->setup.only, false, now_us, error);
+    probe->login =
+        login_start(probe->setup.info, probe->setup.only, probe->setup.replication, now_us, error);
     if (probe->login == NULL) {
         return PROBE_DOWN;
     }
@@ -178,6 +179,11 @@ enum probe_event probe_step(struct probe *probe, int64_t now_us, struct error *e
         probe_reject(probe, now_us);
     }
     return event;
+}
+
+void probe_prefer_replication(struct probe *probe, bool replication)
+{
+    probe->setup.replication = replication;
 }
 
 bool probe_ready(const struct probe *probe)

@@ -19,6 +19,7 @@ struct probe;
 struct probe_setup {
     const struct conninfo *info; /* borrowed */
     const struct address *only;  /* borrowed; NULL: any address of the host */
+    bool replication;            /* as a walsender, which takes replication commands too */
     int64_t patience_us;         /* silence after a question that means a dead link */
     struct backoff backoff;
 };
@@ -40,6 +41,9 @@ enum probe_event probe_step(struct probe *probe, int64_t now_us, struct error *e
 /* Closes it until it is woken: nothing is asked for the time being. */
 void probe_sleep(struct probe *probe);
 void probe_wake(struct probe *probe, int64_t now_us);
+
+/* Whether the next connection is a walsender's. */
+void probe_prefer_replication(struct probe *probe, bool replication);
 
 /* Whether it takes a question. */
 bool probe_ready(const struct probe *probe);

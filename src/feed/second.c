@@ -141,6 +141,19 @@ static void not_answered(struct feed *feed, int64_t now_us)
     feed->link.asker = ASKER_NONE;
 }
 
+/* A standby that is promoted begins a new timeline, of which replicas' positions are to be judged. */
+static bool has_no_new_timeline(const struct feed *feed, struct error *error)
+{
+    const struct link *link = &feed->link;
+
+    if (feed->config->visible_on_count == 0 || gate_sight(link->gate)->in_recovery ||
+        !session_facts(link->session)->in_recovery) {
+        return true;
+    }
+    return error_set(error, ERROR_TRANSIENT,
+                     "the server has been promoted; its new timeline is read at a new connection");
+}
+
 /* Takes one event of the gate. False: `error` ends the connection. */
 static bool take_gate(struct feed *feed, int64_t now_us, struct error *error)
 {
@@ -150,10 +163,14 @@ static bool take_gate(struct feed *feed, int64_t now_us, struct error *error)
     case GATE_NOTHING:
         break;
     case GATE_SAW:
-        return take_sight(feed, now_us) || error_memory(error);
+        return has_no_new_timeline(feed, error) &&
+               (take_sight(feed, now_us) || error_memory(error));
     case GATE_LISTED:
         return take_list(feed, now_us) || error_memory(error);
     case GATE_ANSWERED:
+        if (!has_no_new_timeline(feed, error)) {
+            return false;
+        }
         if (!take_sight(feed, now_us)) {
             return error_memory(error);
         }
@@ -224,18 +241,36 @@ int64_t second_deadline(const struct feed *feed)
 
 /* ---- replicas ---- */
 
-void second_step_replicas(struct feed *feed, const bool ready[REPLICAS_MAX], int64_t now_us)
+static void step_replica(struct feed *feed, struct replica *replica, int64_t now_us)
 {
     struct error error;
 
+    switch (replica_step(replica, now_us, &error)) {
+    case REPLICA_NOTHING:
+    case REPLICA_SEEN:
+        break;
+    case REPLICA_BACK: /* what its readers have read is in nobody's history any more */
+        window_resync(&feed->window, RESYNC_FAILSAFE, now_us);
+        break;
+    case REPLICA_REFUSED:
+        if (feed->printer.resync_printed) {
+            replica_tell_refused(replica, &error);
+            break;
+        }
+        error_prefix(&error, "--visible-on");
+        log_report(feed->log, LOG_ERROR, &error);
+        feed_stop(feed, FEED_REFUSED, 0, now_us);
+        break;
+    }
+}
+
+void second_step_replicas(struct feed *feed, const bool ready[REPLICAS_MAX], int64_t now_us)
+{
     for (size_t i = 0; i < feed->config->visible_on_count && !feed->stopping; i++) {
         struct replica *replica = feed->replicas[i];
 
-        if ((ready[i] || now_us >= replica_deadline(replica)) &&
-            replica_step(replica, now_us, &error) == REPLICA_REFUSED) {
-            error_prefix(&error, "--visible-on");
-            log_report(feed->log, LOG_ERROR, &error);
-            feed_stop(feed, FEED_REFUSED, 0, now_us);
+        if (ready[i] || now_us >= replica_deadline(replica)) {
+            step_replica(feed, replica, now_us);
         }
     }
 }

@@ -1,5 +1,6 @@
 #include "feed/session.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,8 @@ enum session_state {
     SESSION_SETTINGS,
     SESSION_CHECK,
     SESSION_FACTS,
+    SESSION_TIMELINE,
+    SESSION_HISTORY,
     SESSION_TABLES,
     SESSION_NEAREST,
     SESSION_FILTERS,
@@ -123,6 +126,30 @@ static bool take_facts(void *context, struct query_row *row)
     return true;
 }
 
+/* IDENTIFY_SYSTEM's row: the system identifier, the timeline, … */
+static bool take_timeline(void *context, struct query_row *row)
+{
+    struct timeline *timeline = &((struct session *)context)->facts.timeline;
+    struct slice id, number;
+    uint64_t value;
+
+    if (!query_row_next(row, &id) || !query_row_next(row, &number) ||
+        !slice_number(number, &value) || value > UINT32_MAX) {
+        return false;
+    }
+    return timeline_read(timeline, (uint32_t)value, (struct slice){"", 0});
+}
+
+/* TIMELINE_HISTORY's: the file's name, its content. */
+static bool take_history(void *context, struct query_row *row)
+{
+    struct timeline *timeline = &((struct session *)context)->facts.timeline;
+    struct slice name, content;
+
+    return query_row_next(row, &name) && query_row_next(row, &content) &&
+           timeline_read(timeline, timeline->id, content);
+}
+
 /* CREATE_REPLICATION_SLOT's row: the slot's name, its consistent point, … */
 static bool take_slot(void *context, struct query_row *row)
 {
@@ -156,6 +183,12 @@ static void append_command(struct session *session, struct buffer *sql)
         break;
     case SESSION_FACTS:
         buffer_text(sql, FACTS_SQL);
+        break;
+    case SESSION_TIMELINE:
+        buffer_text(sql, "IDENTIFY_SYSTEM");
+        break;
+    case SESSION_HISTORY:
+        buffer_format(sql, "TIMELINE_HISTORY %" PRIu32, session->facts.timeline.id);
         break;
     case SESSION_TABLES:
         wanted_query(&session->wanted, sql);
@@ -193,6 +226,12 @@ static void *row_context(struct session *session, enum session_state state, quer
     switch (state) {
     case SESSION_FACTS:
         *on_row = take_facts;
+        return session;
+    case SESSION_TIMELINE:
+        *on_row = take_timeline;
+        return session;
+    case SESSION_HISTORY:
+        *on_row = take_history;
         return session;
     case SESSION_TABLES:
         *on_row = wanted_row;
@@ -307,6 +346,14 @@ static bool next_state(struct session *session, int64_t now_us, struct error *er
         return enter(session, SESSION_FACTS, now_us, error);
     case SESSION_FACTS:
         catalog_start(session->setup.catalog, session->encoding, session->facts.oldest_xid, now_us);
+        return session->setup.wants_timeline ? enter(session, SESSION_TIMELINE, now_us, error)
+                                             : begin_tables(session, now_us, error);
+    case SESSION_TIMELINE:
+        if (session->facts.timeline.id > 1) { /* the first one has no history */
+            return enter(session, SESSION_HISTORY, now_us, error);
+        }
+        return begin_tables(session, now_us, error);
+    case SESSION_HISTORY:
         return begin_tables(session, now_us, error);
     case SESSION_TABLES:
         return take_tables(session, now_us, error);
@@ -382,6 +429,8 @@ static void describe(const struct session *session, struct error *error)
     case SESSION_SETTINGS:
     case SESSION_CHECK:
     case SESSION_FACTS:
+    case SESSION_TIMELINE:
+    case SESSION_HISTORY:
     case SESSION_FILTERS:
     case SESSION_ARM:
     case SESSION_LIVE:
@@ -472,6 +521,8 @@ int64_t session_deadline(const struct session *session)
     case SESSION_SETTINGS:
     case SESSION_CHECK:
     case SESSION_FACTS:
+    case SESSION_TIMELINE:
+    case SESSION_HISTORY:
     case SESSION_TABLES:
     case SESSION_NEAREST:
     case SESSION_FILTERS:
@@ -492,6 +543,11 @@ int64_t session_slot_since(const struct session *session)
 bool session_makes_slot(const struct session *session)
 {
     return session->state == SESSION_SLOT;
+}
+
+bool session_is_prepared(const struct session *session)
+{
+    return session->state > SESSION_HISTORY;
 }
 
 struct conn *session_conn(struct session *session)

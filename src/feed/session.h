@@ -18,6 +18,7 @@
 #include "pq/conn.h"
 #include "pq/conninfo.h"
 #include "pq/step.h"
+#include "repl/timeline.h"
 
 struct session_setup {
     const struct conninfo *info; /* all borrowed */
@@ -29,6 +30,7 @@ struct session_setup {
     bool allow_missing;      /* … or are warned about */
     enum plugin plugins[2];  /* to be tried, in this order */
     size_t plugin_count;
+    bool wants_timeline; /* its history is needed: a replica has to be compared with it */
     int64_t patience_us; /* silence in a step that means a dead link; CLOCK_NEVER: none does */
 };
 
@@ -39,8 +41,9 @@ struct session_facts {
     int64_t wal_sender_timeout_us;       /* CLOCK_NEVER: none */
     char synchronous_standby_names[256]; /* cut if longer */
     bool in_recovery;
-    uint32_t oldest_xid;     /* pg_current_snapshot()'s xmin */
-    uint64_t consistent_lsn; /* the slot's consistent point */
+    uint32_t oldest_xid;      /* pg_current_snapshot()'s xmin */
+    struct timeline timeline; /* if wanted */
+    uint64_t consistent_lsn;  /* the slot's consistent point */
 };
 
 struct session;
@@ -63,6 +66,9 @@ int64_t session_slot_since(const struct session *session);
 
 /* Whether the server is making the slot: closing now would leave it busy with that. */
 bool session_makes_slot(const struct session *session);
+
+/* Whether all facts but the slot's are there. */
+bool session_is_prepared(const struct session *session);
 
 /* After login, NULL before: the connection, which lives until session_free. */
 struct conn *session_conn(struct session *session);
