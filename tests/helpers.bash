@@ -378,6 +378,19 @@ each_plugin() {
     done
 }
 
+# proxy [OPTION]...: tests/tools/proxy in front of the server, as $proxy, on the port $proxy_port.
+proxy() {
+    local program=$BATS_FILE_TMPDIR/proxy
+    [[ -x $program ]] || cc -D_POSIX_C_SOURCE=200809L -o "$program" "$repo/tests/tools/proxy.c"
+    : >proxy.port
+    "$program" "$(server_port "$SERVER")" "$@" >proxy.port 2>/dev/null 3>&- &
+    proxy=$!
+    pids+=("$proxy")
+    wait_for test -s proxy.port
+    # shellcheck disable=SC2034 # for the tests
+    proxy_port=$(<proxy.port)
+}
+
 # refused REGEX [OPTION]...: ends with status 3 and such a message, before a line is printed.
 refused() {
     launch "${@:2}"

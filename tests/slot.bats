@@ -37,6 +37,55 @@ teardown() {
     stop
 }
 
+@test "… nor without the visibility check" {
+    local old
+    block --no-gate --liveness-timeout 500ms --status-interval 100ms
+    old=$(walsender)
+    wait_for is_true "now() - backend_start > interval '2 s' FROM pg_stat_activity WHERE pid = $old"
+    unblock
+    wait_for saw 'reasons == ["connected"]'
+    [[ $(walsender) == "$old" ]]
+    stop
+}
+
+# The host dies while it makes the slot: its connections stay open, and nothing comes. A proxy
+# acknowledges at TCP's level all the same.
+dies() {
+    sql "BEGIN; INSERT INTO orders (n) VALUES (1); PREPARE TRANSACTION 'blocker'"
+    proxy silent CREATE_REPLICATION_SLOT
+    PGPORT=$proxy_port launch --liveness-timeout 1s --backoff 50ms,100ms "$@"
+    wait_for said "$said"
+    wait_for saw 'length == 0'
+    sql "ROLLBACK PREPARED 'blocker'"
+    kill -USR1 "$proxy"
+    wait_for saw 'reasons == ["connected"]'
+    mark
+    stop
+    kill "$proxy"
+}
+
+@test "a server that dies meanwhile is found by the liveness timeout" {
+    said='warning: no answer from .* for 1 s while it creates the replication slot'
+    dies
+    dies --no-gate
+}
+
+@test "… also while --slot-timeout cancels it" {
+    said='warning: no replication slot within 0.2 s \(--slot-timeout\)'
+    dies --slot-timeout 200ms
+    dies --slot-timeout 200ms --no-gate
+}
+
+@test "… and is status 1 under --no-reconnect" {
+    sql "BEGIN; INSERT INTO orders (n) VALUES (1); PREPARE TRANSACTION 'blocker'"
+    proxy silent CREATE_REPLICATION_SLOT
+    PGPORT=$proxy_port launch --liveness-timeout 500ms --no-reconnect
+    ends_with 1
+    said 'error: no answer from .* while it creates the replication slot'
+    unblock
+    kill "$proxy"
+}
+
 @test "a change that commits while the slot is made never gets lost" {
     block
     sql "COMMIT PREPARED 'blocker'"

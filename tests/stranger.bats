@@ -97,6 +97,26 @@ frozen_gate() {
     each_plugin frozen_gate
 }
 
+far_away() {
+    local many
+    for many in 100 5000; do
+        fresh_tables
+        proxy delay 100
+        PGPORT=$proxy_port listen --plugin "$plugin"
+        stranger
+        burst "$many"
+        wait_for saw "count(\"public.burst\") == $many"
+        saw 'reasons == ["connected"]'
+        stranger_leaves
+        stop
+        kill "$proxy"
+    done
+}
+
+@test "a visibility connection 100 ms away makes nothing wait for a stranger" {
+    each_plugin far_away
+}
+
 # What waits can't be told apart any more: a resync stands for it, behind the barrier of a connect.
 overflow() {
     local before

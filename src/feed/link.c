@@ -146,6 +146,7 @@ static void start_connecting(struct feed *feed, int64_t now_us)
 
     feed->link.state = LINK_CONNECTING;
     feed->link.blockers_told = false;
+    feed->link.alive_us = now_us;
     feed->link.session = session_start(&setup, now_us, &error);
     if (feed->link.session == NULL) {
         link_failed(feed, &error, now_us);
@@ -273,6 +274,35 @@ static void go_live(struct feed *feed, int64_t now_us)
     }
 }
 
+int64_t link_silent_until(const struct feed *feed)
+{
+    const struct link *link = &feed->link;
+    int64_t since_us;
+
+    if (link->state != LINK_CONNECTING || !session_makes_slot(link->session)) {
+        return CLOCK_NEVER;
+    }
+    since_us = session_slot_since(link->session);
+    return clock_after(since_us > link->alive_us ? since_us : link->alive_us,
+                       feed->config->liveness_us);
+}
+
+/* A walsender that makes the slot says nothing, dead or alive: the gate's connection tells. */
+static void give_up_silent(struct feed *feed, int64_t now_us)
+{
+    struct error error;
+
+    if (now_us < link_silent_until(feed)) {
+        return;
+    }
+    error_set(&error, ERROR_TRANSIENT,
+              "no answer from %s for %.3g s while it creates the replication slot",
+              conn_address(session_conn(feed->link.session))->text,
+              (double)feed->config->liveness_us / (double)CLOCK_S);
+    error_detail(&error, "The visibility connection is silent, or could not be made.");
+    link_failed(feed, &error, now_us);
+}
+
 /* --slot-timeout: frees the slot, then tries anew. */
 static void give_up_slot(struct feed *feed, int64_t now_us)
 {
@@ -282,6 +312,7 @@ static void give_up_slot(struct feed *feed, int64_t now_us)
         now_us >= clock_after(session_slot_since(link->session), feed->config->slot_timeout_us)) {
         if (start_cancel(feed)) {
             link->state = LINK_CANCELLING;
+            link->cancel_until_us = clock_after(now_us, feed->config->liveness_us);
         } else {
             slot_given_up(feed, now_us);
         }
@@ -296,6 +327,7 @@ static void step_connecting(struct feed *feed, int64_t now_us)
     case STEP_WAIT:
         start_gate(feed, now_us);
         give_up_slot(feed, now_us);
+        give_up_silent(feed, now_us);
         break;
     case STEP_DONE:
         start_gate(feed, now_us);
@@ -430,7 +462,8 @@ static void step_cancelling(struct feed *feed, int64_t now_us)
         link->cancel = NULL;
     }
     if (!session_makes_slot(link->session) ||
-        session_step(link->session, now_us, &error) != STEP_WAIT) {
+        session_step(link->session, now_us, &error) != STEP_WAIT ||
+        (!feed->stopping && now_us >= link->cancel_until_us)) {
         if (feed->stopping) {
             link_close(link);
         } else {
@@ -470,11 +503,12 @@ int64_t link_deadline(const struct feed *feed)
         return link->retry_us;
     case LINK_CONNECTING:
         return clock_earlier(
-            session_deadline(link->session),
+            clock_earlier(session_deadline(link->session), link_silent_until(feed)),
             clock_after(session_slot_since(link->session), feed->config->slot_timeout_us));
     case LINK_LIVE:
         return live_deadline(feed);
     case LINK_CANCELLING:
+        return feed->stopping ? CLOCK_NEVER : link->cancel_until_us;
     case LINK_CLOSED:
         break;
     }

@@ -116,6 +116,33 @@ static void ask_for_blockers(struct feed *feed, int64_t now_us)
     buffer_free(&sql);
 }
 
+static bool take_nothing(void *context, struct query_row *row)
+{
+    (void)context;
+    (void)row;
+    return true;
+}
+
+/* Without the visibility check the connection is there for the moment of a question: one that tells
+ * whether the server is alive, while it makes the slot. */
+static int64_t life_due(const struct feed *feed)
+{
+    const struct link *link = &feed->link;
+    int64_t silent_us = link_silent_until(feed);
+
+    return feed->config->gate || link->asker != ASKER_NONE || silent_us == CLOCK_NEVER
+               ? CLOCK_NEVER
+               : silent_us - feed->config->liveness_us / 2;
+}
+
+static void ask_for_life(struct feed *feed, int64_t now_us)
+{
+    if (now_us >= life_due(feed) &&
+        gate_ask(feed->link.gate, "SELECT 1", take_nothing, NULL, now_us)) {
+        feed->link.asker = ASKER_LIFE;
+    }
+}
+
 /* False: `error` ends the connection. */
 static bool take_catalog(struct feed *feed, int64_t now_us, struct error *error)
 {
@@ -159,7 +186,12 @@ static bool take_gate(struct feed *feed, int64_t now_us, struct error *error)
 {
     struct link *link = &feed->link;
 
-    switch (gate_step(link->gate, link_position(link), now_us, error)) {
+    enum gate_event event = gate_step(link->gate, link_position(link), now_us, error);
+
+    if (event != GATE_NOTHING && (event != GATE_FAILED || error->sqlstate[0] != '\0')) {
+        link->alive_us = now_us; /* a refusal, too, is an answer */
+    }
+    switch (event) {
     case GATE_NOTHING:
         break;
     case GATE_SAW:
@@ -209,6 +241,7 @@ void second_step(struct feed *feed, bool ready, int64_t now_us)
         barrier_asked(&feed->barrier);
     }
     ask_for_blockers(feed, now_us);
+    ask_for_life(feed, now_us);
     ask_for_catalog(feed, now_us);
     if (!ready && now_us < gate_deadline(link->gate)) {
         return;
@@ -233,6 +266,7 @@ int64_t second_deadline(const struct feed *feed)
         deadline = clock_earlier(deadline,
                                  clock_after(session_slot_since(link->session), BLOCKERS_AFTER_US));
     }
+    deadline = clock_earlier(deadline, life_due(feed));
     if (link->state == LINK_LIVE && link->asker == ASKER_NONE) {
         deadline = clock_earlier(deadline, catalog_deadline(&feed->catalog));
     }

@@ -29,7 +29,7 @@
 
 enum link_state { LINK_WAITING, LINK_CONNECTING, LINK_LIVE, LINK_CANCELLING, LINK_CLOSED };
 
-enum asker { ASKER_NONE, ASKER_CATALOG, ASKER_BLOCKERS };
+enum asker { ASKER_NONE, ASKER_CATALOG, ASKER_BLOCKERS, ASKER_LIFE };
 
 /* The connections to the server. */
 struct link {
@@ -44,10 +44,12 @@ struct link {
     bool low_water;             /* … and does */
     int64_t status_interval_us; /* CONNECTING, LIVE */
     struct backoff backoff;
-    enum asker asker;   /* of the gate's question that isn't its own */
-    bool blockers_told; /* who keeps the slot from being made has been asked for */
-    int64_t retry_us;   /* WAITING: when it ends */
-    bool ever_live;     /* … and, if wanted, the gate has worked */
+    enum asker asker;        /* of the gate's question that isn't its own */
+    int64_t alive_us;        /* when the server last gave a sign of life on the gate's connection */
+    int64_t cancel_until_us; /* CANCELLING: when to give that up */
+    bool blockers_told;      /* who keeps the slot from being made has been asked for */
+    int64_t retry_us;        /* WAITING: when it ends */
+    bool ever_live;          /* … and, if wanted, the gate has worked */
 };
 
 /* Items from the window to stdout. */
@@ -110,6 +112,10 @@ void link_close(struct link *link);
 
 /* What the stream has brought; 0 where there is none. */
 uint64_t link_position(const struct link *link);
+
+/* While the server makes the slot: when its silence on the gate's connection means that it is dead;
+ * else CLOCK_NEVER. */
+int64_t link_silent_until(const struct feed *feed);
 
 /* The connection could not be made, or is lost: ends, or tries again later. */
 void link_failed(struct feed *feed, struct error *error, int64_t now_us);

@@ -1,0 +1,253 @@
+/*
+ * A proxy in front of a PostgreSQL server that makes a bad network of a good one:
+ *
+ *   proxy PORT [delay MS] [silent TEXT]
+ *
+ * takes connections on a port of 127.0.0.1, which it prints, and relays them to 127.0.0.1:PORT.
+ * "delay": each byte of a connection whose startup packet doesn't ask for replication is MS
+ * milliseconds late, in both directions. "silent": once a client has sent TEXT, which is passed on,
+ * nothing is relayed any more on any connection, new ones included, though all stay open; SIGUSR1
+ * ends that, for good, and closes those that were silent.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAIRS_MAX 64
+#define CHUNK     65536
+
+/* What has been read and not yet been written, with the time when it may be. */
+struct chunk {
+    struct chunk *next;
+    long long due_ms;
+    size_t len;
+    char data[];
+};
+
+struct pair {
+    int fds[2]; /* the client, the server */
+    struct chunk *first[2];
+    struct chunk **end[2];
+    bool started; /* its startup packet has come */
+    bool plain;
+};
+
+static struct pair pairs[PAIRS_MAX];
+static size_t pair_count;
+static volatile sig_atomic_t woken;
+
+static void wake(int number)
+{
+    (void)number;
+    woken = 1;
+}
+
+static long long now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static struct sockaddr_in at_port(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+}
+
+static bool contains(const char *data, size_t len, const char *text)
+{
+    size_t wanted = strlen(text);
+
+    for (size_t i = 0; i + wanted <= len; i++) {
+        if (memcmp(data + i, text, wanted) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void drop(size_t i)
+{
+    for (int side = 0; side < 2; side++) {
+        close(pairs[i].fds[side]);
+        while (pairs[i].first[side] != NULL) {
+            struct chunk *chunk = pairs[i].first[side];
+
+            pairs[i].first[side] = chunk->next;
+            free(chunk);
+        }
+    }
+    pairs[i] = pairs[--pair_count];
+    for (int side = 0; side < 2; side++) { /* the moved one's list ends elsewhere now */
+        struct chunk **end = &pairs[i].first[side];
+
+        while (*end != NULL) {
+            end = &(*end)->next;
+        }
+        pairs[i].end[side] = end;
+    }
+}
+
+static void take(int listener, int port)
+{
+    struct sockaddr_in target = at_port(port);
+    int client = accept(listener, NULL, NULL), server = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (client < 0 || server < 0 || pair_count == PAIRS_MAX ||
+        connect(server, (struct sockaddr *)&target, sizeof(target)) != 0) {
+        close(client);
+        close(server);
+        return;
+    }
+    pairs[pair_count] = (struct pair){.fds = {client, server}};
+    for (int side = 0; side < 2; side++) {
+        pairs[pair_count].end[side] = &pairs[pair_count].first[side];
+    }
+    pair_count++;
+}
+
+/* Reads what one side has sent. False: it has closed. */
+static bool receive(struct pair *pair, int side, int delay_ms, const char *silent_after,
+                    bool *silent)
+{
+    struct chunk *chunk = malloc(sizeof(*chunk) + CHUNK);
+    ssize_t len = chunk != NULL ? recv(pair->fds[side], chunk->data, CHUNK, 0) : 0;
+
+    if (len <= 0) {
+        free(chunk);
+        return false;
+    }
+    chunk->len = (size_t)len;
+    chunk->next = NULL;
+    if (side == 0 && !pair->started && contains(chunk->data, chunk->len, "user")) {
+        pair->started = true;
+        pair->plain = !contains(chunk->data, chunk->len, "replication");
+    }
+    *silent |= silent_after != NULL && side == 0 && contains(chunk->data, chunk->len, silent_after);
+    chunk->due_ms = now_ms() + (pair->plain ? delay_ms : 0);
+    *pair->end[side] = chunk;
+    pair->end[side] = &chunk->next;
+    return true;
+}
+
+/* Writes to the other side what is due. False: that has closed. */
+static bool relay(struct pair *pair, int side, long long now)
+{
+    while (pair->first[side] != NULL && pair->first[side]->due_ms <= now) {
+        struct chunk *chunk = pair->first[side];
+
+        if (send(pair->fds[1 - side], chunk->data, chunk->len, MSG_NOSIGNAL) !=
+            (ssize_t)chunk->len) {
+            return false;
+        }
+        pair->first[side] = chunk->next;
+        pair->end[side] = chunk->next == NULL ? &pair->first[side] : pair->end[side];
+        free(chunk);
+    }
+    return true;
+}
+
+static int next_timeout(void)
+{
+    long long timeout = 1000, now = now_ms();
+
+    for (size_t i = 0; i < pair_count; i++) {
+        for (int side = 0; side < 2; side++) {
+            const struct chunk *chunk = pairs[i].first[side];
+
+            if (chunk != NULL && chunk->due_ms - now < timeout) {
+                timeout = chunk->due_ms > now ? chunk->due_ms - now : 0;
+            }
+        }
+    }
+    return (int)timeout;
+}
+
+static void serve(int listener, int port, int delay_ms, const char *silent_after)
+{
+    struct pollfd fds[1 + 2 * PAIRS_MAX];
+    bool silent = false, was_silent = false;
+
+    for (;;) {
+        size_t polled = pair_count;
+
+        fds[0] = (struct pollfd){.fd = listener, .events = POLLIN};
+        for (size_t i = 0; i < polled; i++) {
+            for (int side = 0; side < 2; side++) {
+                fds[1 + 2 * i + (size_t)side] =
+                    (struct pollfd){.fd = silent ? -1 : pairs[i].fds[side], .events = POLLIN};
+            }
+        }
+        if (poll(fds, (nfds_t)(1 + 2 * polled), silent ? 1000 : next_timeout()) < 0 &&
+            errno != EINTR) {
+            return;
+        }
+        if (woken && silent) {
+            silent = false;
+            silent_after = NULL;
+            while (pair_count > 0) {
+                drop(0);
+            }
+            continue;
+        }
+        if ((fds[0].revents & POLLIN) != 0) {
+            take(listener, port);
+        }
+        for (size_t i = polled; i-- > 0 && !was_silent;) {
+            bool ok = true;
+
+            for (int side = 0; side < 2 && ok; side++) {
+                ok = fds[1 + 2 * i + (size_t)side].revents == 0 ||
+                     receive(&pairs[i], side, delay_ms, silent_after, &silent);
+                ok = ok && relay(&pairs[i], side, now_ms());
+            }
+            if (!ok) {
+                drop(i);
+            }
+        }
+        was_silent = silent;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct sockaddr_in address = at_port(0);
+    socklen_t len = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0), delay_ms = 0;
+    const char *silent_after = NULL;
+
+    if (argc < 2 || argc % 2 != 0) {
+        fputs("usage: proxy PORT [delay MS] [silent TEXT]\n", stderr);
+        return 2;
+    }
+    for (int i = 2; i < argc; i += 2) {
+        if (strcmp(argv[i], "delay") == 0) {
+            delay_ms = atoi(argv[i + 1]);
+        } else {
+            silent_after = argv[i + 1];
+        }
+    }
+    signal(SIGUSR1, wake);
+    if (bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        listen(listener, 16) != 0 ||
+        getsockname(listener, (struct sockaddr *)&address, &len) != 0) {
+        perror("proxy");
+        return 1;
+    }
+    printf("%d\n", ntohs(address.sin_port));
+    fflush(stdout);
+    serve(listener, atoi(argv[1]), delay_ms, silent_after);
+    return 1;
+}
