@@ -59,6 +59,7 @@ int main(int argc, char **argv)
     if (!fill_standard_descriptors(&stdout_was_closed)) {
         return FEED_ERROR;
     }
+    log_open(&config.log);
     action = options_parse(&config, &doctor, argc, argv, &error);
     if (action == OPTIONS_WRONG) {
         log_report(&config.log, LOG_ERROR, &error);
@@ -70,6 +71,7 @@ int main(int argc, char **argv)
     } else {
         status = print(&config.log, action == OPTIONS_HELP ? help_text : version_text);
     }
+    log_close(&config.log);
     options_free(&config);
     return status;
 }

@@ -5,25 +5,51 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/os.h"
 #include "base/text.h"
 
 #define LINE_MAX_BYTES 4096 /* a longer message is cut; a pipe takes this much whole */
 
-/* Nobody who stops reading stderr may stop the stream: what it can't take now is dropped. */
-static void write_line(const char *line, size_t len)
+void log_open(struct log *log)
 {
-    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    struct stat info;
+    int fd = -1;
+
+    if (fstat(STDERR_FILENO, &info) == 0 && (S_ISFIFO(info.st_mode) || isatty(STDERR_FILENO))) {
+        fd = os_reopen_nonblocking(STDERR_FILENO);
+    }
+    log->fd = fd > 0 ? fd : 0;
+}
+
+void log_close(struct log *log)
+{
+    if (log->fd > 0) {
+        close(log->fd);
+    }
+    log->fd = 0;
+}
+
+/* Nobody who stops reading stderr may stop the stream: what it can't take now is dropped. */
+static void write_line(const struct log *log, const char *line, size_t len)
+{
+    int fd = log->fd > 0 ? log->fd : STDERR_FILENO;
+    struct pollfd out = {.fd = fd, .events = POLLOUT};
     ssize_t written;
 
     if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0) {
-        written = write(STDERR_FILENO, line, len);
+        written = send(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (written < 0 && errno == ENOTSOCK) {
+            written = write(fd, line, len);
+        }
         (void)written; /* nobody is left to tell */
     }
 }
 
-static void print(const char *label, const char *format, va_list args)
+static void print(const struct log *log, const char *label, const char *format, va_list args)
 {
     char line[LINE_MAX_BYTES];
     int saved_errno = errno;
@@ -34,7 +60,7 @@ static void print(const char *label, const char *format, va_list args)
     utf8_disarm(line);
     len = strlen(line);
     line[len] = '\n';
-    write_line(line, len + 1);
+    write_line(log, line, len + 1);
     errno = saved_errno;
 }
 
@@ -50,7 +76,7 @@ void log_say(const struct log *log, enum log_level level, const char *format, ..
 
     if (log_wants(log, level)) {
         va_start(args, format);
-        print(label[level], format, args);
+        print(log, label[level], format, args);
         va_end(args);
     }
 }
@@ -61,7 +87,7 @@ void log_detail(const struct log *log, enum log_level level, const char *format,
 
     if (log_wants(log, level)) {
         va_start(args, format);
-        print("detail", format, args);
+        print(log, "detail", format, args);
         va_end(args);
     }
 }
@@ -72,7 +98,7 @@ void log_hint(const struct log *log, enum log_level level, const char *format, .
 
     if (log_wants(log, level)) {
         va_start(args, format);
-        print("hint", format, args);
+        print(log, "hint", format, args);
         va_end(args);
     }
 }

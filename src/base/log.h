@@ -15,7 +15,15 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 struct log {
     enum log_level level; /* the least important one that is printed */
+    int fd;               /* where to; 0: standard error as it is */
 };
+
+/*
+ * Has lines go to a non-blocking open file of its own, where standard error is a pipe or a
+ * terminal: one that reports room may block all the same (less than a line, Ctrl-S).
+ */
+void log_open(struct log *log);
+void log_close(struct log *log);
 
 bool log_wants(const struct log *log, enum log_level level);
 

@@ -1,9 +1,13 @@
-#define _GNU_SOURCE /* ppoll, F_SETPIPE_SZ, struct ucred */
+#define _GNU_SOURCE /* ppoll, F_SETPIPE_SZ, close_range, struct ucred */
 #include "base/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,6 +62,46 @@ enum os_pipe os_pipe_one_page(int fd)
     (void)fd;
     return OS_PIPE_UNSUPPORTED;
 #endif
+}
+
+#define DESCRIPTORS_MAX 65536 /* that are closed one by one, where there is no other way */
+
+static void close_from(int first, int last)
+{
+    long most = sysconf(_SC_OPEN_MAX);
+
+#if defined(__linux__) && defined(CLOSE_RANGE_UNSHARE)
+    if (close_range((unsigned)first, (unsigned)last, 0) == 0) {
+        return;
+    }
+#endif
+    most = most > 0 && most < DESCRIPTORS_MAX ? most : DESCRIPTORS_MAX;
+    for (int fd = first; fd <= last && fd < (int)most; fd++) {
+        close(fd);
+    }
+}
+
+void os_close_all_but(int fd)
+{
+    if (fd > 0) {
+        close_from(0, fd - 1);
+    }
+    close_from(fd + 1, INT_MAX);
+    for (int standard = 0; standard <= 2; standard++) {
+        if (standard != fd && open("/dev/null", O_RDWR) < 0) {
+            return;
+        }
+    }
+}
+
+bool os_die_with(pid_t parent)
+{
+#ifdef __linux__
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+        return true;
+    }
+#endif
+    return getppid() == parent;
 }
 
 bool os_peer_user(int fd, uid_t *user)

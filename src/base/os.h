@@ -39,6 +39,18 @@ enum os_pipe { OS_PIPE_SET, OS_PIPE_BUSY, OS_PIPE_UNSUPPORTED };
  */
 enum os_pipe os_pipe_one_page(int fd);
 
+/*
+ * In a child: closes every descriptor but `fd`, and opens 0 to 2 on /dev/null, so that no socket
+ * takes their place.
+ */
+void os_close_all_but(int fd);
+
+/*
+ * In a child of `parent`: to be killed when that dies, where the system can. False: it has died
+ * already.
+ */
+bool os_die_with(pid_t parent);
+
 /* The user who made the other end of a connected Unix socket listen. False, with errno: unknown. */
 bool os_peer_user(int fd, uid_t *user);
 

@@ -61,6 +61,21 @@ static void add(struct address_list *list, const struct addrinfo *info, const st
     }
 }
 
+bool address_is_given(const struct host *host)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *found = NULL;
+
+    if (host_is_unix(host) || host->addr[0] != '\0') {
+        return true;
+    }
+    if (getaddrinfo(host->name, NULL, &hints, &found) != 0) {
+        return false;
+    }
+    freeaddrinfo(found);
+    return true;
+}
+
 bool address_resolve(const struct host *host, struct address_list *list, struct error *error)
 {
     bool numeric = host->addr[0] != '\0';

@@ -28,8 +28,14 @@ struct address_list {
 bool address_is_unix(const struct address *address);
 
 /*
+ * Whether the host is a Unix socket or given by number: then address_resolve doesn't block. Else
+ * see resolver.h.
+ */
+bool address_is_given(const struct host *host);
+
+/*
  * Resolves the host's name (or takes its address), in the resolver's order; the host must outlive
- * the list. The one call of pgnudge that may block. False: `error` (ERROR_TRANSIENT) says why.
+ * the list. False: `error` (ERROR_TRANSIENT) says why.
  */
 bool address_resolve(const struct host *host, struct address_list *list, struct error *error);
 

@@ -5,12 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pq/resolver.h"
+
 struct attempts {
     const struct conninfo *info;
     size_t *order; /* indices of the hosts; NULL: just the one address */
     size_t hosts;
     size_t host;      /* whose turn it is: an index of `order` */
     bool second_pass; /* prefer-standby found none: any will do */
+    unsigned lookups;
+    struct resolver *resolver; /* of the host whose turn it is; NULL: its addresses are there */
     struct address_list addresses;
     size_t address;
     enum encryption encryption;
@@ -94,19 +98,31 @@ static enum attempts_next enter_address(struct attempts *attempts, size_t addres
     return ATTEMPTS_ADDRESS;
 }
 
-/* The first address of the host whose turn it is. False: its name doesn't resolve. */
-static bool enter_host(struct attempts *attempts, struct error *error)
+/* The addresses of the host whose turn it is are there. */
+static enum attempts_next enter_addresses(struct attempts *attempts)
 {
-    if (attempts->order != NULL &&
-        !address_resolve(&attempts->info->hosts.at[attempts->order[attempts->host]],
-                         &attempts->addresses, error)) {
-        return false;
-    }
     if (attempts->info->load_balance) {
         shuffle(&attempts->addresses);
     }
-    enter_address(attempts, 0);
-    return true;
+    return enter_address(attempts, 0);
+}
+
+/* The host whose turn it is. ATTEMPTS_OVER: it has no address. */
+static enum attempts_next enter_host(struct attempts *attempts, struct error *error)
+{
+    const struct host *host;
+
+    if (attempts->order == NULL) {
+        return enter_addresses(attempts);
+    }
+    host = &attempts->info->hosts.at[attempts->order[attempts->host]];
+    if (address_is_given(host)) {
+        return address_resolve(host, &attempts->addresses, error) ? enter_addresses(attempts)
+                                                                  : ATTEMPTS_OVER;
+    }
+    attempts->lookups++;
+    attempts->resolver = resolver_start(host, error);
+    return attempts->resolver != NULL ? ATTEMPTS_LOOKUP : ATTEMPTS_OVER;
 }
 
 /* --- errors --- */
@@ -162,24 +178,65 @@ static bool advance_host(struct attempts *attempts)
 /* `error` is why the host before it failed. One that has no address leads on in any case. */
 static enum attempts_next next_host(struct attempts *attempts, struct error *error)
 {
-    while (advance_host(attempts)) {
+    while (error->kind != ERROR_FATAL && advance_host(attempts)) {
+        enum attempts_next next;
+
         remember(attempts, error);
         if (attempts->second_pass && attempts->host == 0) {
             attempts->earlier[0] = '\0'; /* each has its turn again */
         }
-        if (enter_host(attempts, error)) {
-            return ATTEMPTS_ADDRESS;
+        next = enter_host(attempts, error);
+        if (next != ATTEMPTS_OVER) {
+            return next;
         }
     }
     return give_up(attempts, error);
 }
 
+/* The lookup is over, in any way. */
+static void end_lookup(struct attempts *attempts)
+{
+    resolver_free(attempts->resolver);
+    attempts->resolver = NULL;
+}
+
+enum attempts_next attempts_look_up(struct attempts *attempts, bool late, struct error *error)
+{
+    enum step step = resolver_step(attempts->resolver, &attempts->addresses, error);
+
+    if (step == STEP_WAIT && !late) {
+        return ATTEMPTS_LOOKUP;
+    }
+    if (step == STEP_WAIT) {
+        error_set(error, ERROR_TRANSIENT, "could not translate host name \"%s\" to address: %s",
+                  host_label(&attempts->info->hosts.at[attempts->order[attempts->host]]),
+                  "timeout expired");
+        error_hint(error, "Check the name given as host (-h, PGHOST), and this machine's DNS.");
+    }
+    end_lookup(attempts);
+    return step == STEP_DONE ? enter_addresses(attempts) : next_host(attempts, error);
+}
+
+int attempts_lookup_fd(const struct attempts *attempts)
+{
+    return resolver_fd(attempts->resolver);
+}
+
+unsigned attempts_lookups(const struct attempts *attempts)
+{
+    return attempts->lookups;
+}
+
 enum attempts_next attempts_start(struct attempts *attempts, struct error *error)
 {
+    enum attempts_next next;
+
+    end_lookup(attempts);
     attempts->host = 0;
     attempts->second_pass = false;
     attempts->earlier[0] = '\0';
-    return enter_host(attempts, error) ? ATTEMPTS_ADDRESS : next_host(attempts, error);
+    next = enter_host(attempts, error);
+    return next != ATTEMPTS_OVER ? next : next_host(attempts, error);
 }
 
 /*
@@ -250,6 +307,7 @@ enum target attempts_target(const struct attempts *attempts)
 void attempts_free(struct attempts *attempts)
 {
     if (attempts != NULL) {
+        end_lookup(attempts);
         free(attempts->order);
         free(attempts);
     }

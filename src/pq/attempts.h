@@ -1,7 +1,7 @@
 /*
  * What a login tries, in which order: the hosts, the addresses of each, and on
  * each address the ways of encryption that sslmode has. A host's name is
- * resolved when its turn comes.
+ * looked up when its turn comes.
  */
 #ifndef PGNUDGE_PQ_ATTEMPTS_H
 #define PGNUDGE_PQ_ATTEMPTS_H
@@ -15,6 +15,7 @@
 #include "pq/target.h"
 
 enum attempts_next {
+    ATTEMPTS_LOOKUP,  /* a host's name is being looked up: attempts_look_up */
     ATTEMPTS_ADDRESS, /* try attempts_address, which has not been tried */
     ATTEMPTS_AGAIN,   /* try the same one, with the other encryption */
     ATTEMPTS_OVER     /* nothing is left: the error says why, of all that was tried */
@@ -38,6 +39,16 @@ struct attempts *attempts_new(const struct conninfo *info, const struct address 
 
 /* The first one, also after others. */
 enum attempts_next attempts_start(struct attempts *attempts, struct error *error);
+
+/*
+ * After ATTEMPTS_LOOKUP: goes on with the lookup, ATTEMPTS_LOOKUP again while it takes its time;
+ * attempts_lookup_fd is readable when there is news. `late`: no time is left for it.
+ */
+enum attempts_next attempts_look_up(struct attempts *attempts, bool late, struct error *error);
+int attempts_lookup_fd(const struct attempts *attempts);
+
+/* How many lookups have begun so far. */
+unsigned attempts_lookups(const struct attempts *attempts);
 
 /* The next one. `error` is why the last one failed, and is completed where nothing is left. */
 enum attempts_next attempts_failed(struct attempts *attempts, const struct attempt_failure *failure,

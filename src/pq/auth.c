@@ -27,6 +27,7 @@ struct auth {
     bool lacks_password;
     bool bound; /* the SASL exchange under way, or verified, covers the TLS connection */
     struct scram *scram;
+    bool working; /* the answer to the last message takes more of auth_work */
     const char *method;
 };
 
@@ -231,21 +232,32 @@ static enum auth_step answer_sasl(struct auth *auth, struct slice mechanisms, st
     return AUTH_GOES_ON;
 }
 
-static enum auth_step answer_sasl_continue(struct auth *auth, struct slice body, struct buffer *out,
-                                           struct error *error)
+enum auth_step auth_work(struct auth *auth, struct buffer *out, struct error *error)
 {
     struct buffer final = {0};
-    bool ok = scram_continue(auth->scram, body, &final, error);
+    enum scram_progress progress = scram_work(auth->scram, &final, error);
     size_t mark;
 
-    if (ok) {
+    if (progress == SCRAM_READY) {
         mark = message_begin(out, 'p');
         buffer_append(out, final.data, final.len);
         message_end(out, mark);
         out->failed |= final.failed;
     }
+    auth->working = progress == SCRAM_WORKING;
     buffer_free(&final);
-    return ok ? AUTH_GOES_ON : AUTH_REFUSED;
+    return progress == SCRAM_FAILED ? AUTH_REFUSED : AUTH_GOES_ON;
+}
+
+bool auth_is_working(const struct auth *auth)
+{
+    return auth->working;
+}
+
+static enum auth_step answer_sasl_continue(struct auth *auth, struct slice body, struct buffer *out,
+                                           struct error *error)
+{
+    return scram_continue(auth->scram, body, error) ? auth_work(auth, out, error) : AUTH_REFUSED;
 }
 
 /* sslcertmode=require: the server must have asked for our certificate, and so have got it. */

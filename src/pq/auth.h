@@ -31,6 +31,12 @@ struct auth *auth_new(const struct auth_setup *setup);
 enum auth_step auth_take(struct auth *auth, struct slice body, struct buffer *out,
                          struct error *error);
 
+/* Whether the answer to the last message is still being computed: auth_work, again and again. */
+bool auth_is_working(const struct auth *auth);
+
+/* Goes on with that, for some milliseconds. */
+enum auth_step auth_work(struct auth *auth, struct buffer *out, struct error *error);
+
 /* After AUTH_REFUSED: whether it was for want of a password. */
 bool auth_lacks_password(const struct auth *auth);
 

@@ -1,5 +1,6 @@
 #include "pq/login.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@
 #define PROTOCOL_3_0 (3 << 16)
 
 enum login_state {
-    LOGIN_ASKING, /* the user types a password */
+    LOGIN_ASKING,     /* the user types a password */
+    LOGIN_LOOKING_UP, /* a host's name */
     LOGIN_DIALING,
     LOGIN_AUTHENTICATING,
     LOGIN_SETTLING,
@@ -30,6 +32,7 @@ struct login {
     const struct conninfo *info;
     bool replication;
     struct attempts *attempts;
+    unsigned lookups;            /* LOOKING_UP: which one has the deadline */
     enum login_stage failed_at;  /* how far the last attempt got that failed */
     int64_t deadline_us;         /* for this address */
     char *password;              /* what the password file says, until it has been used; or NULL */
@@ -114,6 +117,12 @@ static enum step begin(struct login *login, enum attempts_next next, int64_t now
     while (next != ATTEMPTS_OVER) {
         struct attempt_failure failure;
 
+        if (next == ATTEMPTS_LOOKUP) {
+            login->state = LOGIN_LOOKING_UP;
+            login->lookups = attempts_lookups(login->attempts);
+            login->deadline_us = clock_after(now_us, login->info->connect_timeout_us);
+            return STEP_WAIT;
+        }
         if (next == ATTEMPTS_ADDRESS) {
             login->deadline_us = clock_after(now_us, login->info->connect_timeout_us);
             look_up_password(login);
@@ -365,12 +374,25 @@ static bool take_frame(struct login *login, const struct frame *frame, struct er
     return false;
 }
 
+/* SCRAM's iterations may take seconds: they are done in slices. */
+static bool is_working(const struct login *login)
+{
+    return login->auth != NULL && auth_is_working(login->auth);
+}
+
 /* One read at most, so that a server that never pauses can't keep the caller from its clock. */
 static enum step step_talking(struct login *login, struct error *error)
 {
     struct frame frame;
-    enum io io = conn_flush(login->conn, error);
+    enum io io;
 
+    if (is_working(login)) {
+        if (auth_work(login->auth, conn_out(login->conn), error) == AUTH_REFUSED) {
+            return STEP_FAILED;
+        }
+        return conn_flush(login->conn, error) == IO_ERROR ? STEP_FAILED : STEP_WAIT;
+    }
+    io = conn_flush(login->conn, error);
     if (io == IO_DONE) {
         io = conn_receive(login->conn, error);
     }
@@ -380,7 +402,8 @@ static enum step step_talking(struct login *login, struct error *error)
     if (io != IO_DONE) {
         return io == IO_AGAIN ? STEP_WAIT : STEP_FAILED;
     }
-    while (login->state < LOGIN_CHECKING && (frame = conn_next(login->conn)).kind != FRAME_NONE) {
+    while (login->state < LOGIN_CHECKING && !is_working(login) &&
+           (frame = conn_next(login->conn)).kind != FRAME_NONE) {
         if (!take_frame(login, &frame, error)) {
             return STEP_FAILED;
         }
@@ -425,6 +448,7 @@ static enum step step_attempt(struct login *login, struct error *error)
     while (step == STEP_DONE && login->state != LOGIN_DONE) {
         switch (login->state) {
         case LOGIN_ASKING:
+        case LOGIN_LOOKING_UP:
             step = STEP_WAIT;
             break;
         case LOGIN_DIALING:
@@ -444,12 +468,27 @@ static enum step step_attempt(struct login *login, struct error *error)
     return step;
 }
 
+static enum step step_lookup(struct login *login, int64_t now_us, struct error *error)
+{
+    enum attempts_next next =
+        attempts_look_up(login->attempts, now_us >= login->deadline_us, error);
+
+    if (next == ATTEMPTS_LOOKUP && attempts_lookups(login->attempts) == login->lookups) {
+        return STEP_WAIT; /* the same one */
+    }
+    login->failed_at = LOGIN_REACHING;
+    return begin(login, next, now_us, error);
+}
+
 enum step login_step(struct login *login, int64_t now_us, struct error *error)
 {
     enum step step;
 
     if (login->state == LOGIN_ASKING && !password_waits(login->info->typed)) {
         return begin(login, attempts_start(login->attempts, error), now_us, error);
+    }
+    if (login->state == LOGIN_LOOKING_UP) {
+        return step_lookup(login, now_us, error);
     }
     step = step_attempt(login, error);
     if (step == STEP_WAIT && login->state != LOGIN_ASKING && now_us >= login->deadline_us) {
@@ -464,6 +503,9 @@ int login_fd(const struct login *login)
     if (login->state == LOGIN_ASKING) {
         return -1;
     }
+    if (login->state == LOGIN_LOOKING_UP) {
+        return attempts_lookup_fd(login->attempts);
+    }
     return login->conn != NULL ? conn_fd(login->conn) : dial_fd(login->dial);
 }
 
@@ -472,6 +514,9 @@ short login_events(const struct login *login)
     if (login->state == LOGIN_ASKING) {
         return 0;
     }
+    if (login->state == LOGIN_LOOKING_UP) {
+        return POLLIN;
+    }
     return login->conn != NULL ? conn_events(login->conn) : dial_events(login->dial);
 }
 
@@ -479,6 +524,9 @@ int64_t login_deadline(const struct login *login)
 {
     if (login->state == LOGIN_ASKING) {
         return password_waits(login->info->typed) ? CLOCK_NEVER : 0;
+    }
+    if (is_working(login)) {
+        return 0;
     }
     return login->deadline_us;
 }

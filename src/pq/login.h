@@ -24,9 +24,8 @@ enum login_stage {
 };
 
 /*
- * Resolves the first host (which may block, as login_step may for the next
- * one), or takes the one address `only`, which is fine whatever
- * target_session_attrs says, and begins. With `replication` the server's end is
+ * Begins with the first host, or the one address `only`, which is fine whatever
+ * target_session_attrs says. With `replication` the server's end is
  * a walsender. A password that is lacking, or wanted first, is waited for if it
  * can be typed. `info` must outlive the login and the connection. NULL: `error`
  * says why.

@@ -1,8 +1,10 @@
 #include "pq/scram.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,16 +14,22 @@
 #define SALT_MAX     1024 /* bytes; PostgreSQL's is 16 */
 #define EXCHANGE_MAX 4096 /* bytes of one message; PostgreSQL's are below 200 */
 
-enum scram_state { SCRAM_BEGUN, SCRAM_PROVED, SCRAM_OVER };
+enum scram_state { SCRAM_BEGUN, SCRAM_COMPUTING, SCRAM_PROVED, SCRAM_OVER };
 
 struct scram {
     enum scram_state state;
     const EVP_MD *hash;
     const char *password;
     char gs2[64];
-    struct buffer first_bare; /* client-first-message-bare */
-    struct buffer nonce;      /* ours */
-    struct buffer binding;    /* cbind-input: gs2 header and binding data */
+    struct buffer first_bare;              /* client-first-message-bare */
+    struct buffer nonce;                   /* ours */
+    struct buffer binding;                 /* cbind-input: gs2 header and binding data */
+    struct buffer final;                   /* client-final-message-without-proof */
+    struct buffer auth;                    /* AuthMessage */
+    EVP_MAC_CTX *mac;                      /* COMPUTING: HMAC with the password as its key */
+    uint64_t left;                         /* … iterations still to do */
+    unsigned char last[EVP_MAX_MD_SIZE];   /* … U of the last one (RFC 5802, 2.2: Hi) */
+    unsigned char salted[EVP_MAX_MD_SIZE]; /* … their sum; at the end the salted password */
     unsigned char server_signature[EVP_MAX_MD_SIZE];
 };
 
@@ -198,16 +206,57 @@ static bool read_server_first(const struct scram *scram, struct slice message,
     return true;
 }
 
-bool scram_continue(struct scram *scram, struct slice server_first, struct buffer *out,
-                    struct error *error)
+/* HMAC(password, text) into `last`. */
+static bool mac_of(struct scram *scram, const void *text, size_t len, const void *more,
+                   size_t more_len)
+{
+    size_t size = sizeof(scram->last);
+
+    return EVP_MAC_init(scram->mac, NULL, 0, NULL) == 1 &&
+           EVP_MAC_update(scram->mac, text, len) == 1 &&
+           (more_len == 0 || EVP_MAC_update(scram->mac, more, more_len) == 1) &&
+           EVP_MAC_final(scram->mac, scram->last, &size, size) == 1;
+}
+
+/* The first iteration: HMAC(password, salt + INT(1)). */
+static bool begin_hash(struct scram *scram, const struct server_first *first)
+{
+    static const unsigned char one[4] = {0, 0, 0, 1};
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    char *digest = (char *)(uintptr_t)EVP_MD_get0_name(scram->hash);
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                           OSSL_PARAM_construct_end()};
+    const unsigned char *key = (const unsigned char *)scram->password;
+    bool ok;
+
+    scram->mac = hmac != NULL ? EVP_MAC_CTX_new(hmac) : NULL;
+    EVP_MAC_free(hmac);
+    ok = scram->mac != NULL &&
+         EVP_MAC_init(scram->mac, key, strlen(scram->password), params) == 1 &&
+         mac_of(scram, first->salt, (size_t)first->salt_len, one, sizeof(one));
+    memcpy(scram->salted, scram->last, sizeof(scram->salted));
+    scram->left = first->iterations - 1;
+    return ok;
+}
+
+static bool iterate(struct scram *scram)
+{
+    size_t size = (size_t)EVP_MD_get_size(scram->hash);
+
+    for (int i = 0; i < SCRAM_SLICE && scram->left > 0; i++, scram->left--) {
+        if (!mac_of(scram, scram->last, size, NULL, 0)) {
+            return false;
+        }
+        for (size_t byte = 0; byte < size; byte++) {
+            scram->salted[byte] ^= scram->last[byte];
+        }
+    }
+    return true;
+}
+
+bool scram_continue(struct scram *scram, struct slice server_first, struct error *error)
 {
     struct server_first first;
-    struct buffer final = {0}; /* client-final-message-without-proof */
-    struct buffer auth = {0};  /* AuthMessage */
-    unsigned char salted[EVP_MAX_MD_SIZE];
-    unsigned char proof[EVP_MAX_MD_SIZE];
-    int size = EVP_MD_get_size(scram->hash);
-    bool ok;
 
     if (scram->state != SCRAM_BEGUN) {
         return forged(error, "a second challenge");
@@ -215,32 +264,46 @@ bool scram_continue(struct scram *scram, struct slice server_first, struct buffe
     if (!read_server_first(scram, server_first, &first, error)) {
         return false;
     }
-    buffer_text(&final, "c=");
-    append_base64(&final, scram->binding.data, scram->binding.len);
-    buffer_text(&final, ",r=");
-    buffer_append(&final, first.nonce.data, first.nonce.len);
-    buffer_append(&auth, scram->first_bare.data, scram->first_bare.len);
-    buffer_byte(&auth, ',');
-    buffer_append(&auth, server_first.data, server_first.len);
-    buffer_byte(&auth, ',');
-    buffer_append(&auth, final.data, final.len);
-    ok = !final.failed && !auth.failed &&
-         PKCS5_PBKDF2_HMAC(scram->password, (int)strlen(scram->password), first.salt,
-                           first.salt_len, (int)first.iterations, scram->hash, size, salted) == 1 &&
-         compute(scram, salted, (struct slice){auth.data, auth.len}, proof);
+    buffer_text(&scram->final, "c=");
+    append_base64(&scram->final, scram->binding.data, scram->binding.len);
+    buffer_text(&scram->final, ",r=");
+    buffer_append(&scram->final, first.nonce.data, first.nonce.len);
+    buffer_append(&scram->auth, scram->first_bare.data, scram->first_bare.len);
+    buffer_byte(&scram->auth, ',');
+    buffer_append(&scram->auth, server_first.data, server_first.len);
+    buffer_byte(&scram->auth, ',');
+    buffer_append(&scram->auth, scram->final.data, scram->final.len);
+    if (scram->final.failed || scram->auth.failed || !begin_hash(scram, &first)) {
+        return error_set(error, ERROR_FATAL, "could not compute the SCRAM proof");
+    }
+    scram->state = SCRAM_COMPUTING;
+    return true;
+}
+
+enum scram_progress scram_work(struct scram *scram, struct buffer *out, struct error *error)
+{
+    unsigned char proof[EVP_MAX_MD_SIZE];
+    bool ok = scram->state == SCRAM_COMPUTING && iterate(scram);
+
+    if (ok && scram->left > 0) {
+        return SCRAM_WORKING;
+    }
+    ok = ok &&
+         compute(scram, scram->salted, (struct slice){scram->auth.data, scram->auth.len}, proof);
     if (ok) {
-        buffer_append(out, final.data, final.len);
+        buffer_append(out, scram->final.data, scram->final.len);
         buffer_text(out, ",p=");
-        append_base64(out, proof, (size_t)size);
+        append_base64(out, proof, (size_t)EVP_MD_get_size(scram->hash));
         scram->state = SCRAM_PROVED;
     } else {
         error_set(error, ERROR_FATAL, "could not compute the SCRAM proof");
     }
-    OPENSSL_cleanse(salted, sizeof(salted));
     OPENSSL_cleanse(proof, sizeof(proof));
-    buffer_free(&final);
-    buffer_free(&auth);
-    return ok;
+    OPENSSL_cleanse(scram->salted, sizeof(scram->salted));
+    OPENSSL_cleanse(scram->last, sizeof(scram->last));
+    EVP_MAC_CTX_free(scram->mac);
+    scram->mac = NULL;
+    return ok ? SCRAM_READY : SCRAM_FAILED;
 }
 
 bool scram_finish(struct scram *scram, struct slice server_final, struct error *error)
@@ -275,6 +338,9 @@ void scram_free(struct scram *scram)
         buffer_free(&scram->first_bare);
         buffer_free(&scram->nonce);
         buffer_free(&scram->binding);
+        buffer_free(&scram->final);
+        buffer_free(&scram->auth);
+        EVP_MAC_CTX_free(scram->mac);
         OPENSSL_clear_free(scram, sizeof(*scram));
     }
 }

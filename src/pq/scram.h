@@ -1,6 +1,6 @@
 /*
  * The client's side of SCRAM (RFC 5802) with any hash, PostgreSQL's being
- * SHA-256 (RFC 7677). No I/O: each call takes the server's message and makes
+ * SHA-256 (RFC 7677). No I/O: each call takes the server's message or makes
  * the next one, and none can be left out.
  *
  * The password is used as it is, which is what SASLprep makes of text in its
@@ -15,7 +15,8 @@
 #include "base/error.h"
 #include "base/text.h"
 
-#define SCRAM_ITERATIONS_MAX 10000000 /* seconds of CPU in one call; more is refused */
+#define SCRAM_ITERATIONS_MAX 10000000 /* seconds of CPU; more is refused */
+#define SCRAM_SLICE          8192     /* iterations in one call: some milliseconds */
 
 struct scram;
 
@@ -34,9 +35,17 @@ struct scram *scram_new(const struct scram_setup *setup, struct error *error);
 /* Appends the client-first-message. */
 void scram_first(const struct scram *scram, struct buffer *out);
 
-/* Takes the server-first-message, appends the client-final-message. */
-bool scram_continue(struct scram *scram, struct slice server_first, struct buffer *out,
-                    struct error *error);
+/* Takes the server-first-message; the answer is the work of scram_work. */
+bool scram_continue(struct scram *scram, struct slice server_first, struct error *error);
+
+enum scram_progress {
+    SCRAM_WORKING, /* call it again */
+    SCRAM_READY,   /* the client-final-message has been appended */
+    SCRAM_FAILED   /* the error says why */
+};
+
+/* Goes on with the iterations that the server asks for, SCRAM_SLICE at most. */
+enum scram_progress scram_work(struct scram *scram, struct buffer *out, struct error *error);
 
 /* Takes the server-final-message. True: the server has proved that it knows the password. */
 bool scram_finish(struct scram *scram, struct slice server_final, struct error *error);

@@ -1,4 +1,7 @@
 /* What a login tries, in which order, and what is said when nothing is left. */
+#include <poll.h>
+#include <sys/wait.h>
+
 #include "pq/attempts.h"
 
 #include "check.h"
@@ -73,14 +76,57 @@ static void in_order(void)
     tear_down(&fixture);
 }
 
+/* Waits until a lookup is over. */
+static enum attempts_next looked_up(struct fixture *fixture, enum attempts_next next)
+{
+    while (next == ATTEMPTS_LOOKUP) {
+        struct pollfd fd = {.fd = attempts_lookup_fd(fixture->attempts), .events = POLLIN};
+
+        poll(&fd, 1, 10000);
+        next = attempts_look_up(fixture->attempts, false, &fixture->error);
+    }
+    return next;
+}
+
+static void by_name(void)
+{
+    struct fixture fixture;
+    enum attempts_next next;
+
+    REQUIRE(set_up(&fixture, "host=localhost port=1"));
+    next = attempts_start(fixture.attempts, &fixture.error);
+    CHECK_INT(next, ATTEMPTS_LOOKUP);
+    CHECK_INT(attempts_lookups(fixture.attempts), 1);
+    CHECK_INT(looked_up(&fixture, next), ATTEMPTS_ADDRESS);
+    CHECK(strncmp(attempts_address(fixture.attempts)->text, "server at \"localhost\" (", 23) == 0);
+    CHECK_TEXT(port(&fixture), "1");
+    tear_down(&fixture);
+}
+
+/* No time is left for it: on to the next one, and no child stays. */
+static void too_late(void)
+{
+    struct fixture fixture;
+
+    REQUIRE(set_up(&fixture, "host=localhost,/b port=1,2"));
+    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_LOOKUP);
+    if (attempts_look_up(fixture.attempts, true, &fixture.error) == ATTEMPTS_ADDRESS &&
+        strcmp(port(&fixture), "1") == 0) {
+        CHECK_INT(refused(&fixture), ATTEMPTS_ADDRESS); /* it was there already */
+    }
+    tear_down(&fixture);
+    CHECK(waitpid(-1, NULL, WNOHANG) < 0);
+}
+
 static void unresolved(void)
 {
     struct fixture fixture;
 
     REQUIRE(set_up(&fixture, "host=no.invalid,/b,no.invalid port=1,2,3"));
-    CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_INT(looked_up(&fixture, attempts_start(fixture.attempts, &fixture.error)),
+              ATTEMPTS_ADDRESS);
     CHECK_TEXT(port(&fixture), "2");
-    CHECK_INT(refused(&fixture), ATTEMPTS_OVER);
+    CHECK_INT(looked_up(&fixture, refused(&fixture)), ATTEMPTS_OVER);
     CHECK(strstr(fixture.error.message, "could not translate host name \"no.invalid\"") != NULL);
     CHECK(strstr(fixture.error.detail, "could not translate host name \"no.invalid\"") != NULL);
     CHECK(strstr(fixture.error.detail, "; connection to server on socket \"/b") != NULL);
@@ -221,6 +267,8 @@ static void by_chance(void)
 }
 
 static const struct check_test tests[] = {
+    {"a name is looked up while others are served", by_name},
+    {"… and given up when its time is over", too_late},
     {"host by host, each reason told", in_order},
     {"a name that doesn't resolve is a failed attempt", unresolved},
     {"so is a socket's path that is too long", too_long},

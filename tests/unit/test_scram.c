@@ -44,6 +44,21 @@ static const struct exchange bound = {
     .server_final = "v=9lOLjtYVdUmFlj+DYyZEXV4Pg7gQZ1ac2tSQHiPVCsQ=",
 };
 
+/* Takes the server-first-message, and works until the answer is there. */
+static bool respond(struct scram *scram, struct slice server_first, struct buffer *out,
+                    struct error *error)
+{
+    enum scram_progress progress;
+
+    if (!scram_continue(scram, server_first, error)) {
+        return false;
+    }
+    while ((progress = scram_work(scram, out, error)) == SCRAM_WORKING) {
+        CHECK_INT(out->len, 0);
+    }
+    return progress == SCRAM_READY;
+}
+
 static void run_exchange(const struct exchange *exchange)
 {
     struct buffer first = {0}, final = {0};
@@ -53,7 +68,7 @@ static void run_exchange(const struct exchange *exchange)
     REQUIRE(scram != NULL);
     scram_first(scram, &first);
     CHECK_BUFFER(first, exchange->client_first);
-    CHECK(scram_continue(scram, slice_of(exchange->server_first), &final, &error));
+    CHECK(respond(scram, slice_of(exchange->server_first), &final, &error));
     CHECK_BUFFER(final, exchange->client_final);
     CHECK(scram_finish(scram, slice_of(exchange->server_final), &error));
     buffer_free(&first);
@@ -116,7 +131,7 @@ static void server_first_refused(void)
 
         REQUIRE(scram != NULL);
         CASE("%s", cases[i].message);
-        CHECK(!scram_continue(scram, slice_of(cases[i].message), &out, &error));
+        CHECK(!respond(scram, slice_of(cases[i].message), &out, &error));
         CHECK_INT(error.kind, ERROR_PERMANENT);
         CHECK(strstr(error.message, cases[i].why) != NULL);
         CHECK_INT(out.len, 0); /* no proof for a forger to work on */
@@ -144,7 +159,7 @@ static void server_first_is_bytes(void)
         REQUIRE(scram != NULL && exact != NULL);
         memcpy(exact, cases[i].data, cases[i].len);
         CASE("case %zu", i);
-        CHECK(!scram_continue(scram, (struct slice){exact, cases[i].len}, &out, &error));
+        CHECK(!respond(scram, (struct slice){exact, cases[i].len}, &out, &error));
         free(exact);
         buffer_free(&out);
         scram_free(scram);
@@ -164,14 +179,14 @@ static void long_messages_refused(void)
         buffer_text(&message, "AAAA"); /* 1200 bytes of salt, which would still fit a message */
     }
     buffer_text(&message, ",i=1");
-    CHECK(!scram_continue(scram, check_content(&message), &out, &error));
+    CHECK(!respond(scram, check_content(&message), &out, &error));
     buffer_clear(&message);
     buffer_text(&message, "r=abc");
     for (int i = 0; i < 5000; i++) {
         buffer_byte(&message, 'X');
     }
     buffer_text(&message, ",s=c2FsdA==,i=1");
-    CHECK(!scram_continue(scram, check_content(&message), &out, &error));
+    CHECK(!respond(scram, check_content(&message), &out, &error));
     buffer_free(&message);
     buffer_free(&out);
     scram_free(scram);
@@ -204,7 +219,7 @@ static void server_final_refused(void)
 
         REQUIRE(scram != NULL);
         CASE("%s", cases[i].message);
-        CHECK(scram_continue(scram, slice_of(rfc7677.server_first), &out, &error));
+        CHECK(respond(scram, slice_of(rfc7677.server_first), &out, &error));
         CHECK(!scram_finish(scram, slice_of(cases[i].message), &error));
         CHECK_INT(error.kind, ERROR_PERMANENT);
         CHECK(strstr(error.message, cases[i].why) != NULL);
@@ -225,13 +240,36 @@ static void out_of_turn(void)
     REQUIRE(scram != NULL);
     /* Before the challenge the signature that we expect is all zero: it must not count. */
     CHECK(!scram_finish(scram, slice_of("v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), &error));
-    CHECK(scram_continue(scram, slice_of(rfc7677.server_first), &out, &error));
+    CHECK(respond(scram, slice_of(rfc7677.server_first), &out, &error));
     len = out.len;
-    CHECK(!scram_continue(scram, slice_of(rfc7677.server_first), &out, &error));
+    CHECK(!respond(scram, slice_of(rfc7677.server_first), &out, &error));
     CHECK_INT(out.len, len);
     CHECK(scram_finish(scram, slice_of(rfc7677.server_final), &error));
     CHECK(!scram_finish(scram, slice_of(rfc7677.server_final), &error));
-    CHECK(!scram_continue(scram, slice_of(rfc7677.server_first), &out, &error));
+    CHECK(!respond(scram, slice_of(rfc7677.server_first), &out, &error));
+    buffer_free(&out);
+    scram_free(scram);
+}
+
+/* OpenSSL's own PBKDF2 gives the same, over more than one slice. */
+static void in_slices(void)
+{
+    static const struct exchange long_one = {
+        .setup = {"SHA256", "", "pencil", "abc", "n,,", {NULL, 0}},
+    };
+    struct error error;
+    struct buffer out = {0};
+    struct scram *scram = scram_new(&long_one.setup, &error);
+    int calls = 1;
+
+    REQUIRE(scram != NULL);
+    CHECK(scram_continue(scram, slice_of("r=abcXYZ,s=c2FsdA==,i=20000"), &error));
+    CHECK(!scram_finish(scram, slice_of("v=AAAA"), &error)); /* the proof isn't there yet */
+    while (scram_work(scram, &out, &error) == SCRAM_WORKING) {
+        calls++;
+    }
+    CHECK_INT(calls, (20000 - 1 + SCRAM_SLICE - 1) / SCRAM_SLICE);
+    CHECK_BUFFER(out, "c=biws,r=abcXYZ,p=7DOwtlbo8D5WjdfpgbGfhcl5pEVqo+Z6A0oVdZMjoug=");
     buffer_free(&out);
     scram_free(scram);
 }
@@ -278,6 +316,7 @@ static const struct check_test tests[] = {
     {"messages out of turn are refused", out_of_turn},
     {"without a given nonce it is random", random_nonces},
     {"a hash that OpenSSL lacks", unknown_hash},
+    {"many iterations are done in slices", in_slices},
 };
 
 CHECK_MAIN(tests)
