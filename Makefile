@@ -1,4 +1,4 @@
-# pgnudge: make [all|check|unit|bench-tools|asan|tiny|coverage|install|uninstall|clean]
+# pgnudge: make [all|check|unit|bench-tools|model|asan|tiny|coverage|install|uninstall|clean]
 #   BUILD=dir  where to build (build)       CC=clang   another compiler
 #   WERROR=1   warnings are errors          SAN=1      AddressSanitizer and UBSan
 
@@ -62,6 +62,16 @@ $(BUILD)/bench/measure: $(MEASURE)
 $(BUILD)/bench/decode: $(patsubst %,$(BUILD)/bench/%.o,decode process tool) $(OBJ)
 	$(CC) $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# For scripts/model: libpq to write, to look and to break things.
+$(BUILD)/model/%.o: tests/model/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(shell pkg-config --cflags libpq) -c -o $@ $<
+
+$(BUILD)/model/model: $(patsubst tests/model/%.c,$(BUILD)/model/%.o,$(wildcard tests/model/*.c))
+	$(CC) $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libpq)
+
+model: $(BUILD)/model/model
+
 bench-tools: $(BUILD)/bench/measure $(BUILD)/bench/decode
 
 unit: $(TESTS)
@@ -92,7 +102,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit bench-tools check asan tiny coverage install uninstall clean
+.PHONY: all unit bench-tools model check asan tiny coverage install uninstall clean
 .SECONDARY:
 
--include $(OBJ:.o=.d) $(BUILD)/main.d $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d)
+-include $(OBJ:.o=.d) $(BUILD)/main.d $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d $(BUILD)/model/*.d)

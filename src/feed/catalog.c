@@ -33,6 +33,14 @@ void catalog_start(struct catalog *catalog, struct encoding *encoding, uint32_t 
     names_connected(catalog->names, encoding);
 }
 
+void catalog_filter(struct catalog *catalog, const struct pushdown *pushdown)
+{
+    catalog->filters = pushdown != NULL;
+    if (pushdown != NULL) {
+        catalog->pushdown = *pushdown;
+    }
+}
+
 void catalog_touch(struct catalog *catalog, struct table_ref *ref, int64_t now_us, int64_t wall_us)
 {
     if (ref->state == REF_AT_REST && ref->known && catalog->compare_us < now_us &&
@@ -49,7 +57,7 @@ void catalog_touch(struct catalog *catalog, struct table_ref *ref, int64_t now_u
 
 void catalog_begin(struct catalog *catalog)
 {
-    if (catalog->pushdown != NULL) {
+    if (catalog->filters) {
         part_extend(&catalog->ended, catalog->window->xid, 0);
         window_other(catalog->window);
     }
@@ -177,7 +185,7 @@ void catalog_question(struct catalog *catalog, struct buffer *sql, int64_t now_u
         catalog->state = CATALOG_FILTERING;
         part_add(&catalog->ended_asked, &catalog->ended);
         catalog->ended = (struct part){0};
-        catalog->recheck = *catalog->pushdown;
+        catalog->recheck = catalog->pushdown;
         pushdown_query(&catalog->recheck, sql);
     }
 }
@@ -415,9 +423,15 @@ static void take_renames(struct catalog *catalog, int64_t now_us)
 static enum catalog_event take_recheck(struct catalog *catalog, const struct sight *sight,
                                        int64_t now_us)
 {
+    struct window_late late = {true, catalog->ended_asked.highest, UNSEEN_STREAMED};
+
     catalog->recheck_us = clock_after(now_us, ASK_EVERY_US);
-    if (!pushdown_is_same(&catalog->recheck, catalog->pushdown)) {
+    if (!pushdown_fits(&catalog->recheck, &catalog->pushdown)) {
         return CATALOG_REFILTER;
+    }
+    if (!pushdown_is_same(&catalog->recheck, &catalog->pushdown)) {
+        window_resync_late(catalog->window, RESYNC_FAILSAFE, &late, now_us);
+        catalog->pushdown = catalog->recheck;
     }
     if (sight->in_recovery || !unseen_any_to(catalog->unseen, catalog->ended_asked.highest)) {
         catalog->ended_asked = (struct part){0};
@@ -486,7 +500,7 @@ void catalog_stop(struct catalog *catalog)
 {
     catalog_drop(catalog);
     catalog->state = CATALOG_IDLE;
-    catalog->pushdown = NULL;
+    catalog->filters = false;
     catalog->ended = catalog->ended_asked = (struct part){0};
 }
 

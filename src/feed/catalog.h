@@ -49,15 +49,16 @@ struct catalog {
     struct past past;
     struct lookup lookup;
     enum catalog_state state;
-    size_t asked_unknown;            /* LOOKING: how many of them are met for the first time */
-    size_t asked_hidden;             /* … and how many were hidden */
-    size_t round_left;               /* known ones still to be asked in this second */
-    size_t unknown_left;             /* how many unknown ones the last look left waiting */
-    unsigned rounds;                 /* looks in a row that didn't make them fewer */
-    struct part doubt;               /* changes whose names may have meant another table */
-    bool renamed;                    /* RENAMES: something has been, since */
-    size_t schemas;                  /* RENAMES: how many are new or renamed */
-    const struct pushdown *pushdown; /* what is filtered in the server, borrowed; NULL: nothing */
+    size_t asked_unknown;     /* LOOKING: how many of them are met for the first time */
+    size_t asked_hidden;      /* … and how many were hidden */
+    size_t round_left;        /* known ones still to be asked in this second */
+    size_t unknown_left;      /* how many unknown ones the last look left waiting */
+    unsigned rounds;          /* looks in a row that didn't make them fewer */
+    struct part doubt;        /* changes whose names may have meant another table */
+    bool renamed;             /* RENAMES: something has been, since */
+    size_t schemas;           /* RENAMES: how many are new or renamed */
+    bool filters;             /* names are filtered in the server: those of */
+    struct pushdown pushdown; /* … this, as they were when they were last found right */
     struct pushdown recheck;
     struct part ended;       /* transactions that may have changed what the filters rest on */
     struct part ended_asked; /* … of which the recheck knows */
@@ -74,6 +75,9 @@ struct catalog {
  */
 void catalog_start(struct catalog *catalog, struct encoding *encoding, uint32_t oldest,
                    int64_t now_us);
+
+/* These names are filtered in the server; copied. NULL: none are. */
+void catalog_filter(struct catalog *catalog, const struct pushdown *pushdown);
 
 /* A change of a table: of the transaction under way in the window, or of none. */
 void catalog_touch(struct catalog *catalog, struct table_ref *ref, int64_t now_us, int64_t wall_us);

@@ -262,7 +262,7 @@ static void go_live(struct feed *feed, int64_t now_us)
     window_connected(&feed->window, session_facts(link->session)->consistent_lsn);
     window_resync(&feed->window,
                   feed->printer.resync_printed ? RESYNC_RECONNECTED : RESYNC_CONNECTED, now_us);
-    feed->catalog.pushdown = session_filters(link->session);
+    catalog_filter(&feed->catalog, session_filters(link->session));
     if (feed->config->gate) {
         barrier_start(&feed->barrier, RESYNC_RECONNECTED);
         gate_hurry(link->gate, now_us);

@@ -112,12 +112,17 @@ bool pushdown_row(void *context, struct query_row *row)
     return true;
 }
 
+bool pushdown_fits(const struct pushdown *a, const struct pushdown *b)
+{
+    return memcmp(a->ordinary, b->ordinary, sizeof(a->ordinary)) == 0;
+}
+
 bool pushdown_is_same(const struct pushdown *a, const struct pushdown *b)
 {
     for (size_t i = 0; i < 2 * PUSHDOWN_MAX; i++) {
         const struct identity *x = &a->identity[i], *y = &b->identity[i];
 
-        if (a->ordinary[i] != b->ordinary[i] || x->oid != y->oid || x->version != y->version ||
+        if (x->oid != y->oid || x->version != y->version ||
             x->schema_version != y->schema_version) {
             return false;
         }

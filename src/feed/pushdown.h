@@ -33,8 +33,11 @@ void pushdown_query(struct pushdown *pushdown, struct buffer *sql);
 /* Takes its rows; `context` is the struct pushdown. */
 query_row_fn pushdown_row;
 
+/* Whether the same names are ordinary tables: then what is filtered in the server still may be. */
+bool pushdown_fits(const struct pushdown *a, const struct pushdown *b);
+
 /*
- * Whether the names are the same ordinary tables, and have been in between: what was written under
+ * Whether they are the same tables too, and have had these names in between: what was written under
  * another name has not been sent.
  */
 bool pushdown_is_same(const struct pushdown *a, const struct pushdown *b);

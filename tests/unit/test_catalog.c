@@ -677,7 +677,9 @@ static void recheck(struct fixture *fixture, const char *oid, const char *versio
 {
     question(fixture, now_us);
     CHECK_INT(fixture->catalog.state, CATALOG_FILTERING);
-    CHECK(ROW(fixture, "0", oid, version, "50", "-"));
+    if (oid != NULL) {
+        CHECK(ROW(fixture, "0", oid, version, "50", "-"));
+    }
     see(fixture, xmax, 0);
     CHECK_INT(catalog_answered(&fixture->catalog, &fixture->sight, now_us), expected);
 }
@@ -693,7 +695,7 @@ static void filters(void)
     pushdown.encoding = fixture.encoding;
     pushdown.ordinary[0] = true;
     pushdown.identity[0] = (struct identity){.oid = 9, .version = 50, .schema_version = 50};
-    fixture.catalog.pushdown = &pushdown;
+    catalog_filter(&fixture.catalog, &pushdown);
     CHECK(catalog_deadline(&fixture.catalog) == CLOCK_NEVER);
     begin(&fixture, 700); /* it has no changes for us: it may have done DDL */
     commit(&fixture);
@@ -703,10 +705,20 @@ static void filters(void)
     CHECK(catalog_deadline(&fixture.catalog) == CLOCK_NEVER);
     begin(&fixture, 701);
     commit(&fixture);
-    recheck(&fixture, "9", "701", 702, 4 * CLOCK_S, CATALOG_REFILTER); /* renamed, and back */
+    recheck(&fixture, "9", "701", 702, 4 * CLOCK_S, CATALOG_FINE); /* renamed, and back */
+    CHECK_INT(fixture.window.item.resync, RESYNC_FAILSAFE);
+    window_clear(&fixture.window);
     begin(&fixture, 702);
     commit(&fixture);
-    recheck(&fixture, "8", "50", 703, 6 * CLOCK_S, CATALOG_REFILTER);
+    recheck(&fixture, "9", "701", 703, 6 * CLOCK_S, CATALOG_FINE); /* still the same */
+    CHECK_INT(fixture.window.item.resync, RESYNC_NONE);
+    begin(&fixture, 703);
+    commit(&fixture);
+    recheck(&fixture, "8", "703", 704, 8 * CLOCK_S, CATALOG_FINE); /* another table */
+    CHECK_INT(fixture.window.item.resync, RESYNC_FAILSAFE);
+    begin(&fixture, 704);
+    commit(&fixture);
+    recheck(&fixture, NULL, NULL, 705, 10 * CLOCK_S, CATALOG_REFILTER); /* no ordinary one */
     tear_down(&fixture);
 }
 

@@ -1,0 +1,31 @@
+#!/usr/bin/env bats
+#
+# The model of the promise, for some seconds: a follower that reloads and refetches as told, under
+# random writes, DDL and faults, ends with the database's state. `scripts/model` runs it for longer.
+
+# shellcheck source=tests/helpers.bash
+. "$BATS_TEST_DIRNAME/helpers.bash"
+
+setup_file() {
+    start_server 'max_connections = 60' 'autovacuum = off'
+}
+
+# model SECONDS [OPTION]...
+model() {
+    local program
+    program=$(dirname "$(realpath "${PGNUDGE_PLAIN:-$repo/build/pgnudge}")")/model/model
+    "$program" "$PGNUDGE" "host=$SERVER port=$PGPORT user=postgres dbname=$PGDATABASE" "$1" \
+        "$RANDOM$RANDOM" "${@:2}" 2>messages
+}
+
+@test "the model, with test_decoding" {
+    model 7 --tables=m.j,m.a,m.b,m.ev,m.par --plugin=test_decoding
+}
+
+@test "the model, with wal2json" {
+    model 7 --tables=m.j,m.a,m.b,m.ev,m.par --plugin=wal2json
+}
+
+@test "the model, with names that wal2json filters in the server" {
+    model 6 --tables=m.j,m.a,m.b --plugin=wal2json
+}

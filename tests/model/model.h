@@ -1,0 +1,86 @@
+/*
+ * The model of the promise: a follower that reloads and refetches exactly as told keeps a copy of
+ * what is watched, while writers, DDL and faults do what they can. At rest the copy is right.
+ */
+#ifndef PGNUDGE_TESTS_MODEL_H
+#define PGNUDGE_TESTS_MODEL_H
+
+#include <libpq-fe.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define WRITERS   4
+#define HISTORY   60  /* of transactions and of lines, to be shown at a failure */
+#define TEXT_MAX  600 /* bytes of one of them */
+#define SLOTS     6   /* partitions and tables that become ones */
+#define NAMES_MAX 8
+
+/* What the processes share. */
+struct shared {
+    volatile bool writing;  /* writers go on */
+    volatile bool faults;   /* so do the faults */
+    volatile pid_t pgnudge; /* 0 where it isn't there */
+    volatile unsigned next; /* of `history` */
+    volatile unsigned done; /* transactions */
+    volatile unsigned faulted;
+    char history[HISTORY][TEXT_MAX];
+};
+
+/* Numbers that look random, the same for a seed (xorshift64). */
+struct random {
+    uint64_t state;
+};
+
+uint32_t random_next(struct random *random);
+uint32_t random_below(struct random *random, uint32_t count);
+bool random_one_in(struct random *random, uint32_t count);
+
+/* ---- model.c ---- */
+
+void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+void note(struct shared *shared, const char *format, ...) __attribute__((format(printf, 2, 3)));
+PGconn *connect_to(const char *conninfo);
+void pause_ms(unsigned ms);
+
+/* The first column of the first row; "" for none, false for an error. */
+bool ask(PGconn *conn, char *value, size_t size, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* ---- writers.c ---- */
+
+void make_tables(PGconn *conn);
+
+/* A writer's whole life. */
+void write_until_stopped(struct shared *shared, const char *conninfo, int number, uint64_t seed);
+
+/* ---- faults.c ---- */
+
+void fault_until_stopped(struct shared *shared, const char *conninfo, uint64_t seed);
+
+/* A transaction of some other table that stays open until it is closed. */
+PGconn *stranger_begins(const char *conninfo);
+
+/* ---- follower.c ---- */
+
+struct follower {
+    PGconn *conn;
+    const char *const *names;
+    size_t count;
+    char copy[NAMES_MAX][64];
+    uint64_t journal_told; /* rows of m.j named since the last resync */
+    bool live;             /* a resync has come */
+    size_t lines;
+    size_t resyncs;
+    char history[HISTORY][TEXT_MAX];
+};
+
+/* Does what a line says. */
+void follower_take(struct follower *follower, const char *line);
+
+/* Whether the copy is right now; `wrong` is the first name that isn't. */
+bool follower_is_right(struct follower *follower, char wrong[TEXT_MAX]);
+
+#endif
