@@ -1,4 +1,4 @@
-# pgnudge: make [all|check|unit|bench-tools|model|asan|tiny|coverage|install|uninstall|clean]
+# pgnudge: make [all|check|unit|bench-tools|model|asan|tiny|oom|coverage|install|uninstall|clean]
 #   BUILD=dir  where to build (build)       CC=clang   another compiler
 #   WERROR=1   warnings are errors          SAN=1      AddressSanitizer and UBSan
 
@@ -86,6 +86,16 @@ asan:
 tiny:
 	$(MAKE) BUILD=build/tiny CFLAGS='$(CFLAGS) -DUNSEEN_MAX=4096'
 
+# Its allocations can be made to fail: scripts/oom.
+oom:
+	$(MAKE) BUILD=build/oom SAN=1 CFLAGS='-O1 -g' build/oom/pgnudge
+
+build/oom/pgnudge: build/oom/fail_alloc.o
+build/oom/pgnudge: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+build/oom/fail_alloc.o: tests/tools/fail_alloc.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
 coverage:
 	$(MAKE) BUILD=build/coverage CFLAGS='-O0 -g --coverage' HARDEN= all unit
 
@@ -102,7 +112,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit bench-tools model check asan tiny coverage install uninstall clean
+.PHONY: all unit bench-tools model check asan tiny oom coverage install uninstall clean
 .SECONDARY:
 
 -include $(OBJ:.o=.d) $(BUILD)/main.d $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d $(BUILD)/model/*.d)

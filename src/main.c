@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "doctor/doctor.h"
 #include "feed/feed.h"
+#include "pq/tls.h"
 
 /* A descriptor below 3 that the parent closed must not become a socket. False: none to be had. */
 static bool fill_standard_descriptors(bool *stdout_was_closed)
@@ -63,8 +64,12 @@ int main(int argc, char **argv)
     action = options_parse(&config, &doctor, argc, argv, &error);
     if (action == OPTIONS_WRONG) {
         log_report(&config.log, LOG_ERROR, &error);
+        status = error.kind == ERROR_FATAL ? FEED_ERROR : FEED_USAGE;
     } else if (stdout_was_closed) {
         log_say(&config.log, LOG_ERROR, "standard output is closed");
+        status = FEED_ERROR;
+    } else if (action == OPTIONS_RUN && !tls_init(&error)) {
+        log_report(&config.log, LOG_ERROR, &error);
         status = FEED_ERROR;
     } else if (action == OPTIONS_RUN) {
         status = run(&config, &doctor);

@@ -49,6 +49,7 @@ unit() {
 @test "nearest names" { unit nearest; }
 @test "when to ask" { unit pace; }
 @test "row versions from before" { unit past; }
+@test "OpenSSL without memory" { unit nomemory; }
 @test "patterns" { unit pattern; }
 @test "required authentication" { unit requireauth; }
 @test "SCRAM" { unit scram; }

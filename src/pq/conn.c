@@ -131,7 +131,7 @@ short conn_events(const struct conn *conn)
 {
     short events = transport_read_events(conn->transport);
 
-    if (conn->out.len > 0) {
+    if (conn->out.len > 0 || conn->out.failed) { /* conn_flush says so */
         events = (short)(events | transport_write_events(conn->transport));
     }
     return events;

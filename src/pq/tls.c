@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -88,6 +90,28 @@ static bool configure(struct tls *tls, int fd, struct error *error)
         tlsverify_chain(tls->ssl, &tls->flaw);
     }
     return true;
+}
+
+bool tls_init(struct error *error)
+{
+    unsigned char random;
+    EVP_MAC *hmac = NULL;
+    EVP_MD *sha256 = NULL;
+    bool ok = OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
+                                   OPENSSL_INIT_ADD_ALL_CIPHERS | OPENSSL_INIT_ADD_ALL_DIGESTS,
+                               NULL) == 1 &&
+              RAND_bytes(&random, 1) == 1;
+
+    if (ok) {
+        hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+        sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    }
+    ok = hmac != NULL && sha256 != NULL;
+    EVP_MAC_free(hmac);
+    EVP_MD_free(sha256);
+    ERR_clear_error();
+    return ok || error_set(error, ERROR_FATAL,
+                           "could not set up OpenSSL: out of memory, or no randomness");
 }
 
 struct tls *tls_new(int fd, const struct conninfo *info, const char *host, struct error *error)

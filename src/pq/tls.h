@@ -17,6 +17,12 @@ struct tls;
 #define TLS_BINDING_MAX 64 /* bytes of the longest certificate hash, SHA-512 */
 
 /*
+ * Sets OpenSSL up, with what it would else set up when it is first needed: if memory ends there it
+ * crashes. False: `error` (ERROR_FATAL) says why.
+ */
+bool tls_init(struct error *error);
+
+/*
  * A TLS client on `fd`, which stays the caller's, to the server that the user
  * calls `host` ("": by its address alone). The certificate is verified as libpq
  * does under the sslmode of `info`, and its own is shown where the server asks

@@ -1,0 +1,25 @@
+#!/usr/bin/env bats
+#
+# Some of the allocations fail, each in a run of its own against a real server: `scripts/oom` does all.
+
+bats_require_minimum_version 1.5.0
+
+@test "thirty allocations that fail, by chance" {
+    local repo=$BATS_TEST_DIRNAME/..
+    make -s -C "$repo" oom
+    env -u SERVER_ROOT PGNUDGE_OOM="$repo/build/oom/pgnudge" "$repo/scripts/oom" 30
+}
+
+@test "… and all of those of the command line and of the doctor" {
+    local repo=$BATS_TEST_DIRNAME/.. number status
+    export ASAN_OPTIONS=exitcode=86 LSAN_OPTIONS=exitcode=86 PGNUDGE_ALLOCATIONS=$BATS_TEST_TMPDIR/count
+    for ((number = 1; number <= 200; number++)); do
+        status=0
+        PGNUDGE_FAIL_AT=$number "$repo/build/oom/pgnudge" doctor -t 'a.b,"C d".*' -x e \
+            'postgresql://u@127.0.0.1:1/db?sslmode=disable' >out 2>err || status=$?
+        echo "allocation $number: status $status" && cat err
+        ((status == 1))
+        if (($(tail -n 1 "$PGNUDGE_ALLOCATIONS") < number)); then return 0; fi
+    done
+    false
+}
