@@ -58,7 +58,7 @@ static void way_open(struct way *way, enum plugin plugin)
         .debounce_us = WINDOW_WAIT, .max_wait_us = WINDOW_WAIT, .max_pending = TABLES_MAX};
     struct verdict_rules rules = {&way->none, &way->none, PARTITIONS_ROOT};
 
-    *way = (struct way){.log = {LOG_WARNING}};
+    *way = (struct way){.log = {.level = LOG_WARNING}};
     unseen_init(&way->unseen, UNSEEN_MAX);
     window_init(&way->window, &limits, &way->unseen);
     way->encoding = encoding_open("UTF8");

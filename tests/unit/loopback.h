@@ -31,28 +31,35 @@ struct loopback {
     struct conn *conn;
 };
 
-static inline bool loopback_open(struct loopback *loopback, struct error *error)
-{
-    int listener = loopback_listen(&loopback->address);
-    struct transport *transport;
-
-    conninfo_init(&loopback->info);
-    if (!conninfo_set(&loopback->info, CONN_USER, "me", error) ||
-        !conninfo_finish(&loopback->info, error) || listener < 0) {
-        return false;
-    }
-    transport = transport_open(&loopback->address, &loopback->info, error);
-    loopback->server = accept(listener, NULL, NULL);
-    close(listener);
-    loopback->conn = transport != NULL ? conn_new(transport, &loopback->address) : NULL;
-    return loopback->server >= 0 && loopback->conn != NULL;
-}
-
 static inline void loopback_close(struct loopback *loopback)
 {
     conn_close(loopback->conn);
     close(loopback->server);
     conninfo_free(&loopback->info);
+}
+
+static inline bool loopback_open(struct loopback *loopback, struct error *error)
+{
+    int listener = loopback_listen(&loopback->address);
+    struct transport *transport = NULL;
+
+    loopback->server = -1;
+    loopback->conn = NULL;
+    conninfo_init(&loopback->info);
+    if (conninfo_set(&loopback->info, CONN_USER, "me", error) &&
+        conninfo_finish(&loopback->info, error) && listener >= 0) {
+        transport = transport_open(&loopback->address, &loopback->info, error);
+    }
+    if (transport != NULL) {
+        loopback->server = accept(listener, NULL, NULL);
+        loopback->conn = conn_new(transport, &loopback->address);
+    }
+    close(listener);
+    if (loopback->server < 0 || loopback->conn == NULL) {
+        loopback_close(loopback);
+        return false;
+    }
+    return true;
 }
 
 #endif
