@@ -1,5 +1,6 @@
 #include "feed/replica.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct replica {
     bool has_worked;
     bool told_away;
     bool told_plain;
+    bool told_parted;
     char expected[SYSTEM_ID_MAX];
     char system_id[SYSTEM_ID_MAX];
     struct timeline source; /* of the server that is watched */
@@ -218,6 +220,27 @@ static bool holds_what_was_shown(const struct replica *replica)
             timeline_common(&replica->shown, &replica->timeline) >= replica->shown_lsn);
 }
 
+/* It was promoted beside the server: what that writes from there on never comes to it. */
+static void warn_if_parted(struct replica *replica)
+{
+    uint64_t common = timeline_common(&replica->timeline, &replica->source);
+    bool parted = common != UINT64_MAX && replica->timeline.id != 0 && replica->source.id != 0;
+    struct error error;
+
+    for (size_t i = 0; i < replica->source.len; i++) {
+        parted = parted && replica->source.ancestors[i].id != replica->timeline.id;
+    }
+    if (parted && !replica->told_parted) {
+        error_set(&error, ERROR_TRANSIENT,
+                  "it is on timeline %" PRIu32 ", which left the server's at " LSN_FORMAT,
+                  replica->timeline.id, LSN_HALVES(common));
+        warn(replica, &error,
+             "Changes after that never reach it. Items wait until it follows "
+             "the server again.");
+    }
+    replica->told_parted = parted;
+}
+
 static enum replica_event take_shown(struct replica *replica, int64_t now_us)
 {
     bool known = replica->timeline.id != 0;
@@ -236,6 +259,7 @@ static enum replica_event take_shown(struct replica *replica, int64_t now_us)
              "It tells its timeline to a replication connection only. After a failover items wait "
              "until pg_control_recovery() shows the new one.");
     }
+    warn_if_parted(replica);
     replica->has_worked = true;
     replica->told_away = false;
     replica->lsn = replica->answered_lsn;
