@@ -9,7 +9,7 @@
 #include "cli/options.h"
 #include "doctor/doctor.h"
 #include "feed/feed.h"
-#include "pq/tls.h"
+#include "tls/tls.h"
 
 /* A descriptor below 3 that the parent closed must not become a socket. False: none to be had. */
 static bool fill_standard_descriptors(bool *stdout_was_closed)

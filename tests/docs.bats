@@ -370,7 +370,7 @@ without_server() {
 
 @test "reasons and statuses are in README.md and the manual page" {
     local words file
-    mapfile -t words < <(sed -nE 's/.*\[RESYNC_.*= "([a-z]+)",/\1/p' "$repo/src/feed/item.c"
+    mapfile -t words < <(sed -nE 's/.*\[RESYNC_.*= "([a-z]+)",/\1/p' "$repo/src/batch/item.c"
         sed -nE 's/^ *FEED_[A-Z]+ = ([0-9]+),?$/\1/p' "$repo/src/feed/feed.h")
     echo "${words[*]}"
     ((${#words[@]} >= 10))
@@ -381,9 +381,9 @@ without_server() {
 
 @test "connection parameters, variables and files are in the manual page" {
     local words
-    mapfile -t words < <(sed -nE 's/.*\[CONN_.*= \{"([a-z_]+)", .*/\1/p' "$repo/src/pq/conninfo.c"
-        grep -ohE '"PG[A-Z_]+"' "$repo/src/pq/conninfo.c" | tr -d '"'
-        grep -ohE '"\.(pg|postgresql/)[a-z_.]+"' "$repo"/src/pq/*.c | sed 's|"\(.*\)"|~/\1|')
+    mapfile -t words < <(sed -nE 's/.*\[CONN_.*= \{"([a-z_]+)", .*/\1/p' "$repo/src/conninfo/conninfo.c"
+        grep -ohE '"PG[A-Z_]+"' "$repo/src/conninfo/conninfo.c" | tr -d '"'
+        grep -ohE '"\.(pg|postgresql/)[a-z_.]+"' "$repo"/src/{conninfo,auth,tls}/*.c | sed 's|"\(.*\)"|~/\1|')
     echo "${words[*]}"
     ((${#words[@]} >= 80))
     missing_from "$page" "${words[@]}"
@@ -403,7 +403,7 @@ without_server() {
     ((${#words[@]} >= 50))
     for word in "${words[@]}"; do
         echo "$word"
-        grep -qF "{\"$word\", " "$repo/src/pq/conninfo.c"
+        grep -qF "{\"$word\", " "$repo/src/conninfo/conninfo.c"
     done
 }
 
@@ -416,9 +416,9 @@ refused_by() {
 @test "README.md and the manual page name the parameters that the code refuses" {
     local refused file
     refused=$({
-        sed -nE 's/^ *\{(CONN_[A-Z_]+), "[^"]*", "[^"]+"\},$/\1/p' "$repo/src/pq/conncheck.c"
-        grep -oE 'lacking\[\] = \{[^}]*' "$repo/src/pq/conncheck.c" | grep -oE 'CONN_[A-Z_]+'
-        grep -q 'sslkey names a key of an OpenSSL engine' "$repo/src/pq/conncheck.c" &&
+        sed -nE 's/^ *\{(CONN_[A-Z_]+), "[^"]*", "[^"]+"\},$/\1/p' "$repo/src/conninfo/conncheck.c"
+        grep -oE 'lacking\[\] = \{[^}]*' "$repo/src/conninfo/conncheck.c" | grep -oE 'CONN_[A-Z_]+'
+        grep -q 'sslkey names a key of an OpenSSL engine' "$repo/src/conninfo/conncheck.c" &&
             echo CONN_SSLKEY
     } | sed -E 's/^CONN_(.*)/\L\1/' | sort)
     echo "$refused"
@@ -437,7 +437,7 @@ refused_by() {
     for path in "$repo"/src/*/; do
         path=src/$(basename "$path")/
         echo "$path"
-        grep -qF "| \`$path\` |" "$readme"
+        grep -qF "| \`$path\` |" "$repo/src/README.md"
     done
 }
 

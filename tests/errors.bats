@@ -611,7 +611,7 @@ accepts() {
             $text =~ s/%(\.\*)?s/…/g;
             $text =~ s/\\n/\n/g; $text =~ s/\\(.)/$1/g;
             print "$text\n" unless $text eq "…";
-        }' feed/*.c pq/*.c)
+        }' {wire,conninfo,tls,net,auth,pq,repl,server,tables,catalog,visible,source,out,feed}/*.c)
     ((${#hints[@]} > 50))
     for hint in "${hints[@]}"; do
         echo "$hint"

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/password.h"
 #include "base/clock.h"
 #include "cli/duration.h"
-#include "pq/connstring.h"
+#include "conninfo/connstring.h"
 
 #define DEFAULT_DEBOUNCE_US        (50 * CLOCK_MS)
 #define DEFAULT_MAX_WAIT_DEBOUNCES 20

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "doctor/state.h"
-#include "feed/hints.h"
+#include "server/hints.h"
 
 #define VERIFY_CURE                                                                                \
     "sslmode=verify-full sslrootcert=FILE, where FILE has the certificate of the server's CA"

@@ -2,11 +2,12 @@
 
 #include <stdlib.h>
 
+#include "auth/password.h"
 #include "base/clock.h"
 #include "base/os.h"
 #include "base/signals.h"
 #include "doctor/state.h"
-#include "feed/output.h"
+#include "out/output.h"
 
 struct doctor {
     struct exam exam;

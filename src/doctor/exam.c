@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "doctor/state.h"
-#include "feed/hints.h"
-#include "pq/servererror.h"
+#include "server/hints.h"
+#include "wire/servererror.h"
 
 #define STEP_PATIENCE_US  (10 * CLOCK_S) /* for an answer, and for a slot */
 #define AGAIN_PATIENCE_US (2 * CLOCK_S)  /* for the next slot, when one has taken too long */

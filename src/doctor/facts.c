@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "feed/serversql.h"
+#include "server/serversql.h"
 
 /* The names of settings are the server's, the others the query's own. */
 static const char *const names[FACTS] = {

@@ -1,9 +1,9 @@
 #include <string.h>
 
+#include "catalog/pushdown.h"
 #include "doctor/state.h"
-#include "feed/hints.h"
-#include "feed/pushdown.h"
-#include "feed/syncnames.h"
+#include "server/hints.h"
+#include "server/syncnames.h"
 
 static bool is_wanted(const struct exam *exam, enum plugin plugin)
 {

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "doctor/state.h"
-#include "feed/syncnames.h"
+#include "server/syncnames.h"
 
 #define DECODING_ON_DEMAND 19            /* from this version on wal_level = replica can do */
 #define SHORT_TIMEOUT_US   (3 * CLOCK_S) /* below that a busy network ends streams */

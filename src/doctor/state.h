@@ -14,12 +14,12 @@
 #include "doctor/report.h"
 #include "doctor/tables.h"
 #include "feed/feed.h"
-#include "feed/serversql.h"
 #include "pq/cancel.h"
 #include "pq/login.h"
 #include "pq/query.h"
 #include "repl/command.h"
 #include "repl/stream.h"
+#include "server/serversql.h"
 
 /* In this order, but for what doesn't apply, and ARM to DROP once for each plugin. */
 enum exam_state {

@@ -5,11 +5,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "catalog/wanted.h"
 #include "doctor/report.h"
 #include "feed/feed.h"
-#include "feed/nearest.h"
-#include "feed/wanted.h"
 #include "pq/query.h"
+#include "tables/nearest.h"
 
 #define TABLES_NEAREST_MAX 10 /* missing names for which the nearest are looked for */
 

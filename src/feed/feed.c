@@ -1,5 +1,6 @@
 #include "feed/feed.h"
 
+#include "auth/password.h"
 #include "base/clock.h"
 #include "base/os.h"
 #include "base/signals.h"

@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "batch/window.h"
+#include "conninfo/conninfo.h"
 #include "decode/decoder.h"
-#include "feed/names.h"
-#include "feed/pattern.h"
-#include "feed/replica.h"
-#include "feed/window.h"
-#include "pq/conninfo.h"
+#include "tables/names.h"
+#include "tables/pattern.h"
+#include "visible/replica.h"
 
 /* The contract's exit statuses. */
 enum feed_status {

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "feed/state.h"
-#include "feed/syncnames.h"
+#include "server/syncnames.h"
 
 #define CANCEL_GRACE_US (2 * CLOCK_S) /* for the server to give up making the slot */
 #define READS_MAX       16            /* of the stream in one turn */

@@ -9,23 +9,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/backoff.h"
 #include "base/error.h"
-#include "feed/backoff.h"
-#include "feed/barrier.h"
-#include "feed/catalog.h"
+#include "batch/item.h"
+#include "batch/window.h"
+#include "catalog/catalog.h"
 #include "feed/feed.h"
-#include "feed/gate.h"
-#include "feed/gulp.h"
-#include "feed/intake.h"
-#include "feed/item.h"
-#include "feed/names.h"
-#include "feed/output.h"
-#include "feed/session.h"
-#include "feed/settling.h"
-#include "feed/unseen.h"
-#include "feed/window.h"
+#include "out/output.h"
 #include "pq/cancel.h"
 #include "repl/stream.h"
+#include "snapshot/unseen.h"
+#include "source/gulp.h"
+#include "source/intake.h"
+#include "source/session.h"
+#include "tables/names.h"
+#include "visible/barrier.h"
+#include "visible/gate.h"
+#include "visible/settling.h"
 
 enum link_state { LINK_WAITING, LINK_CONNECTING, LINK_LIVE, LINK_CANCELLING, LINK_CLOSED };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pq/resolver.h"
+#include "net/resolver.h"
 
 struct attempts {
     const struct conninfo *info;

@@ -9,10 +9,10 @@
 #include <stdbool.h>
 
 #include "base/error.h"
-#include "pq/address.h"
-#include "pq/conninfo.h"
-#include "pq/dial.h"
-#include "pq/target.h"
+#include "conninfo/conninfo.h"
+#include "conninfo/target.h"
+#include "net/address.h"
+#include "net/dial.h"
 
 enum attempts_next {
     ATTEMPTS_LOOKUP,  /* a host's name is being looked up: attempts_look_up */

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "pq/dial.h"
-#include "pq/message.h"
+#include "net/dial.h"
+#include "wire/message.h"
 
 #define CANCEL_REQUEST_CODE 80877102
 

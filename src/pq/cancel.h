@@ -6,9 +6,9 @@
 #define PGNUDGE_PQ_CANCEL_H
 
 #include "base/error.h"
+#include "base/step.h"
+#include "conninfo/conninfo.h"
 #include "pq/conn.h"
-#include "pq/conninfo.h"
-#include "pq/step.h"
 
 struct cancel;
 

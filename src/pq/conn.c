@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "pq/cursor.h"
-#include "pq/message.h"
+#include "wire/cursor.h"
+#include "wire/message.h"
 
 struct conn {
     struct transport *transport;

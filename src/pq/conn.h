@@ -11,10 +11,10 @@
 #include "base/bounds.h"
 #include "base/buffer.h"
 #include "base/error.h"
-#include "pq/address.h"
-#include "pq/frame.h"
-#include "pq/io.h"
-#include "pq/transport.h"
+#include "base/io.h"
+#include "net/address.h"
+#include "net/transport.h"
+#include "wire/frame.h"
 
 #define CANCEL_KEY_MAX 256 /* bytes; 4 before protocol 3.2 */
 

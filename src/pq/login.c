@@ -4,16 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/auth.h"
+#include "auth/password.h"
 #include "base/clock.h"
-#include "pq/address.h"
+#include "conninfo/passfile.h"
+#include "net/address.h"
+#include "net/dial.h"
 #include "pq/attempts.h"
-#include "pq/auth.h"
-#include "pq/cursor.h"
-#include "pq/dial.h"
-#include "pq/message.h"
-#include "pq/passfile.h"
 #include "pq/query.h"
-#include "pq/servererror.h"
+#include "wire/cursor.h"
+#include "wire/message.h"
+#include "wire/servererror.h"
 
 #define PROTOCOL_3_0 (3 << 16)
 

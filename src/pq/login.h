@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/step.h"
+#include "conninfo/conninfo.h"
 #include "pq/conn.h"
-#include "pq/conninfo.h"
-#include "pq/step.h"
 
 struct login;
 

@@ -1,8 +1,8 @@
 #include "pq/query.h"
 
-#include "pq/cursor.h"
-#include "pq/message.h"
-#include "pq/servererror.h"
+#include "wire/cursor.h"
+#include "wire/message.h"
+#include "wire/servererror.h"
 
 #define NULL_VALUE UINT32_MAX /* a column's length of -1 */
 

@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/step.h"
 #include "base/text.h"
 #include "pq/conn.h"
-#include "pq/step.h"
 
 /* One DataRow, walked from left to right. */
 struct query_row {

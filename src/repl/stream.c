@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "pq/servererror.h"
 #include "repl/walmessage.h"
+#include "wire/servererror.h"
 
 struct stream {
     struct stream_setup setup;

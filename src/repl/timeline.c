@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "repl/lsn.h"
+#include "wire/lsn.h"
 
 /* Up to a blank, a tab or the end. */
 static struct slice next_word(struct slice *line)

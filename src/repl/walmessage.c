@@ -8,8 +8,8 @@
  */
 #include "repl/walmessage.h"
 
-#include "pq/cursor.h"
-#include "pq/message.h"
+#include "wire/cursor.h"
+#include "wire/message.h"
 
 #define EPOCH_2000_US INT64_C(946684800000000) /* 2000-01-01 in microseconds since 1970 */
 

@@ -20,12 +20,12 @@
 
 #include "../unit/know.h"
 #include "base/clock.h"
-#include "feed/intake.h"
-#include "pq/frame.h"
-#include "pq/message.h"
 #include "process.h"
 #include "repl/walmessage.h"
+#include "source/intake.h"
 #include "tool.h"
+#include "wire/frame.h"
+#include "wire/message.h"
 
 #define MEASURE_NS  (NS_PER_S / 5)
 #define RECORD_MAX  ((size_t)512 << 20) /* bytes */

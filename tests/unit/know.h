@@ -2,7 +2,7 @@
 #ifndef PGNUDGE_TESTS_KNOW_H
 #define PGNUDGE_TESTS_KNOW_H
 
-#include "feed/catalog.h"
+#include "catalog/catalog.h"
 
 /* Answers its questions, as of a moment when all below `xmax` has ended. False: out of memory. */
 static inline bool know_tables(struct catalog *catalog, uint32_t xmax, int64_t now_us)

@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "pq/conninfo.h"
+#include "conninfo/conninfo.h"
 
 int main(int argc, char **argv)
 {

@@ -9,11 +9,11 @@
 
 #include "base/clock.h"
 #include "check.h"
-#include "feed/intake.h"
 #include "know.h"
 #include "loopback.h"
-#include "pq/message.h"
 #include "repl/stream.h"
+#include "source/intake.h"
+#include "wire/message.h"
 
 #define TABLES       20
 #define TRANSACTIONS 100

@@ -1,5 +1,5 @@
 /* What the server may ask for, when, and what it gets. */
-#include "pq/auth.h"
+#include "auth/auth.h"
 
 #include <fcntl.h>
 #include <openssl/evp.h>

@@ -1,4 +1,4 @@
-#include "feed/backoff.h"
+#include "base/backoff.h"
 
 #include "check.h"
 

@@ -1,5 +1,5 @@
 /* How long the resync at a connect waits, and whether there are more. Times are made up. */
-#include "feed/barrier.h"
+#include "visible/barrier.h"
 
 #include "check.h"
 

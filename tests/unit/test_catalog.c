@@ -1,11 +1,11 @@
 /* Questions to the catalog and their answers, without a server. Times are made up. */
-#include "feed/catalog.h"
+#include "catalog/catalog.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "batch/name.h"
 #include "check.h"
-#include "feed/name.h"
 
 #define GROUND 100 /* all below it had ended before the slot was created */
 

@@ -1,5 +1,5 @@
 /* Connection parameters: libpq's defaults, the PG* variables, and what is refused. */
-#include "pq/conninfo.h"
+#include "conninfo/conninfo.h"
 
 #include <pwd.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "check.h"
-#include "pq/conninfo.h"
-#include "pq/passfile.h"
+#include "conninfo/conninfo.h"
+#include "conninfo/passfile.h"
 
 static const char *const variables[] = {"PGHOST",     "PGHOSTADDR", "PGPORT",       "PGUSER",
                                         "PGDATABASE", "PGPASSWORD", "PGREQUIRESSL", "PGSSLMODE",

@@ -1,5 +1,5 @@
 /* Connection strings: parameters in their order, where errors are, and that none shows a secret. */
-#include "pq/connstring.h"
+#include "conninfo/connstring.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* From an address to a stream, with a server that may not play by the rules. */
-#include "pq/dial.h"
+#include "net/dial.h"
 
 #include <netinet/in.h>
 #include <poll.h>

@@ -2,7 +2,7 @@
 #include "base/error.h"
 
 #include "check.h"
-#include "pq/servererror.h"
+#include "wire/servererror.h"
 
 static void server_errors(void)
 {

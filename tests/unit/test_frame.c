@@ -1,5 +1,5 @@
 /* Framing: the same messages must come out however the bytes arrive, and nothing impossible. */
-#include "pq/frame.h"
+#include "wire/frame.h"
 
 #include <stdlib.h>
 

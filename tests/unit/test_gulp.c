@@ -1,5 +1,5 @@
 /* How a stream is read. Times are made up. */
-#include "feed/gulp.h"
+#include "source/gulp.h"
 
 #include "base/clock.h"
 #include "check.h"

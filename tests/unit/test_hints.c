@@ -1,8 +1,8 @@
 /* Hints: which one an error gets, in whatever language the server speaks. */
-#include "feed/hints.h"
+#include "server/hints.h"
 
 #include "check.h"
-#include "pq/servererror.h"
+#include "wire/servererror.h"
 
 static struct conninfo info_of(const char *user, const char *database, const char *sslmode)
 {

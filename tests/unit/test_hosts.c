@@ -1,5 +1,5 @@
 /* Lists of hosts, addresses and ports, matched up. */
-#include "pq/hosts.h"
+#include "conninfo/hosts.h"
 
 #include "base/buffer.h"
 #include "check.h"

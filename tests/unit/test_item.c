@@ -1,14 +1,14 @@
 /* Lines as the contract has them: exact where it is simple, valid JSON always. */
-#include "feed/item.h"
+#include "batch/item.h"
 
 #include <cJSON.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "batch/name.h"
+#include "batch/payload.h"
+#include "batch/window.h"
 #include "check.h"
-#include "feed/name.h"
-#include "feed/payload.h"
-#include "feed/window.h"
 
 #define FIRST_SEEN (1763622000 * CLOCK_S + 123456) /* the contract's example */
 

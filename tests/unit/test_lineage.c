@@ -1,5 +1,5 @@
 /* What stands above what, at any depth. */
-#include "feed/lineage.h"
+#include "tables/lineage.h"
 
 #include "check.h"
 

@@ -1,5 +1,5 @@
 /* LSNs, read and written as the server does. */
-#include "repl/lsn.h"
+#include "wire/lsn.h"
 
 #include "check.h"
 

@@ -1,10 +1,10 @@
 /* Table names, found again, and what their changes are named by. */
-#include "feed/names.h"
+#include "tables/names.h"
 
 #include <stdlib.h>
 
+#include "batch/name.h"
 #include "check.h"
-#include "feed/name.h"
 
 struct fixture {
     struct pattern_set tables;

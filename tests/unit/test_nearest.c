@@ -1,5 +1,5 @@
 /* Hints for patterns that match nothing: what is near, in what order, and how it is written. */
-#include "feed/nearest.h"
+#include "tables/nearest.h"
 
 #include "check.h"
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "auth/scram.h"
 #include "check.h"
 #include "loopback.h"
-#include "pq/scram.h"
-#include "pq/tls.h"
+#include "tls/tls.h"
 
 static unsigned long made, fail_at;
 

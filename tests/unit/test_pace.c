@@ -1,5 +1,5 @@
 /* When to ask next. Times are made up. */
-#include "feed/pace.h"
+#include "visible/pace.h"
 
 #include "base/clock.h"
 #include "check.h"

@@ -1,5 +1,5 @@
 /* Which row versions were there before a transaction. */
-#include "feed/past.h"
+#include "snapshot/past.h"
 
 #include "base/clock.h"
 #include "check.h"

@@ -1,5 +1,5 @@
 /* Table patterns: the contract's LIST, its errors, and what matches what. */
-#include "feed/pattern.h"
+#include "tables/pattern.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* require_auth: what its lists allow, and which are wrong, as libpq has it. */
-#include "pq/requireauth.h"
+#include "conninfo/requireauth.h"
 
 #include "check.h"
 

@@ -1,5 +1,5 @@
 /* SCRAM, against the vectors of RFC 5802 (5) and RFC 7677 (3), and against forgers. */
-#include "pq/scram.h"
+#include "auth/scram.h"
 
 #include <stdlib.h>
 

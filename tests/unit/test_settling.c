@@ -1,5 +1,5 @@
 /* Up to where no COMMIT waits: rounds of a list and the sights behind it. */
-#include "feed/settling.h"
+#include "visible/settling.h"
 
 #include "check.h"
 

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "check.h"
 #include "loopback.h"
-#include "pq/message.h"
+#include "wire/message.h"
 
 #define INTERVAL (10 * CLOCK_S)
 #define LIVENESS (30 * CLOCK_S)

@@ -1,5 +1,5 @@
 /* synchronous_standby_names: whom it means. */
-#include "feed/syncnames.h"
+#include "server/syncnames.h"
 
 #include "check.h"
 

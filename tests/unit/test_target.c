@@ -1,5 +1,5 @@
 /* target_session_attrs: what a server must say of itself. */
-#include "pq/target.h"
+#include "conninfo/target.h"
 
 #include "check.h"
 

@@ -1,5 +1,5 @@
 /* Whose a certificate is. */
-#include "pq/tlsverify.h"
+#include "tls/tlsverify.h"
 
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>

@@ -1,6 +1,6 @@
 /* What connection parameters do to the socket and to the TLS handshake, and how TLS is read. */
 #define _GNU_SOURCE /* memmem */
-#include "pq/transport.h"
+#include "net/transport.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 /* What has come through the stream and can't be seen yet, beside a model that remembers all. */
-#include "feed/unseen.h"
+#include "snapshot/unseen.h"
 
 #include <stdlib.h>
 

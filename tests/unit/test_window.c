@@ -1,11 +1,11 @@
 /* When a window closes, what is in it, and what a resync does to it. Times are made up. */
-#include "feed/window.h"
+#include "batch/window.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "batch/name.h"
 #include "check.h"
-#include "feed/name.h"
 
 static struct name name_a = {.pending = NAME_NOT_PENDING};
 static struct name name_b = {.pending = NAME_NOT_PENDING};

@@ -1,5 +1,5 @@
 /* Which transactions a snapshot sees, xids near 2^32 included, and what is struck off a set. */
-#include "feed/xids.h"
+#include "snapshot/xids.h"
 
 #include "check.h"
 

@@ -1,0 +1,511 @@
+#include "catalog/catalog.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+#define ASK_EVERY_US  (1 * CLOCK_S)
+#define FIRST_ASK_US  (100 * CLOCK_MS) /* after a rest: by then its transaction can be seen */
+#define AGAIN_MIN_US  (5 * CLOCK_MS)   /* about a table that can't be seen yet; doubles */
+#define AGAIN_MAX_US  (250 * CLOCK_MS)
+#define LOOK_LEAD_US  (10 * CLOCK_MS) /* before a window closes: time for the answer */
+#define ROUNDS_MAX    32              /* looks that may leave no fewer unknown tables */
+#define RENAMED_LIMIT "1000"
+
+/* Two columns: 't' or 's', and the version of a relation that has been renamed, or of a schema. */
+#define RENAMED_SQL                                                                                \
+    "(SELECT 't', t.xmin::text FROM pg_catalog.pg_type t"                                          \
+    " JOIN pg_catalog.pg_class c ON c.oid = t.typrelid AND c.relkind IN ('r', 'p', 'm', 'f')"      \
+    " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum = -1"            \
+    " WHERE t.typrelid <> 0 AND age(t.xmin) BETWEEN 0 AND age('%u'::xid)"                          \
+    " AND NOT " LOOKUP_UNRENAMED " LIMIT " RENAMED_LIMIT ")"                                       \
+    " UNION ALL SELECT 's', n.xmin::text FROM pg_catalog.pg_namespace n"                           \
+    " WHERE age(n.xmin) BETWEEN 0 AND age('%u'::xid) AND n.nspname !~ '^pg_'"
+
+void catalog_start(struct catalog *catalog, struct encoding *encoding, uint32_t oldest,
+                   int64_t now_us)
+{
+    catalog_stop(catalog);
+    catalog->lookup.encoding = encoding;
+    catalog->compare_us = catalog->recheck_us = catalog->ask_us = catalog->hidden_us = now_us;
+    catalog->again_us = AGAIN_MIN_US;
+    past_connected(&catalog->past, oldest);
+    names_connected(catalog->names, encoding);
+}
+
+void catalog_filter(struct catalog *catalog, const struct pushdown *pushdown)
+{
+    catalog->filters = pushdown != NULL;
+    if (pushdown != NULL) {
+        catalog->pushdown = *pushdown;
+    }
+}
+
+void catalog_touch(struct catalog *catalog, struct table_ref *ref, int64_t now_us, int64_t wall_us)
+{
+    if (ref->state == REF_AT_REST && ref->known && catalog->compare_us < now_us &&
+        !touched_any(&catalog->touched, TOUCHED_KNOWN)) {
+        catalog->compare_us = clock_after(now_us, FIRST_ASK_US);
+    }
+    touched_add(&catalog->touched, ref, catalog->window, catalog->past.commits, wall_us);
+    if (ref->known) {
+        window_other(catalog->window);
+    } else {
+        window_unknown(catalog->window, now_us);
+    }
+}
+
+void catalog_begin(struct catalog *catalog)
+{
+    if (catalog->filters) {
+        part_extend(&catalog->ended, catalog->window->xid, 0);
+        window_other(catalog->window);
+    }
+}
+
+bool catalog_commit(struct catalog *catalog)
+{
+    return past_streamed(&catalog->past, catalog->window->xid);
+}
+
+bool catalog_is_pending(const struct catalog *catalog)
+{
+    return touched_any(&catalog->touched, TOUCHED_UNKNOWN) || catalog->asked_unknown > 0 ||
+           catalog->doubt.any;
+}
+
+bool catalog_is_hidden(const struct catalog *catalog)
+{
+    return touched_any(&catalog->touched, TOUCHED_HIDDEN) || catalog->asked_hidden > 0;
+}
+
+/* ---- questions ---- */
+
+static struct past_moment moment_of(const struct part *part)
+{
+    return (struct past_moment){part->lowest, part->commits};
+}
+
+/* First-seen ones wait for each other, as long as the window stays open anyway. */
+static int64_t unknown_due(const struct catalog *catalog)
+{
+    int64_t closes_us = window_lookup_deadline(catalog->window);
+
+    if (!touched_any(&catalog->touched, TOUCHED_UNKNOWN)) {
+        return CLOCK_NEVER;
+    }
+    if (catalog->window->in_transaction &&
+        catalog->touched.queues[TOUCHED_UNKNOWN].len < LOOKUP_ASKED_MAX) {
+        return CLOCK_NEVER;
+    }
+    return closes_us == CLOCK_NEVER ? 0 : closes_us - LOOK_LEAD_US;
+}
+
+static int64_t hidden_due(const struct catalog *catalog)
+{
+    return touched_any(&catalog->touched, TOUCHED_HIDDEN) ? catalog->hidden_us : CLOCK_NEVER;
+}
+
+static int64_t known_due(const struct catalog *catalog)
+{
+    if (!touched_any(&catalog->touched, TOUCHED_KNOWN)) {
+        return CLOCK_NEVER;
+    }
+    return catalog->round_left > 0 ? 0 : catalog->compare_us;
+}
+
+static int64_t look_due(const struct catalog *catalog)
+{
+    return clock_earlier(unknown_due(catalog),
+                         clock_earlier(hidden_due(catalog), known_due(catalog)));
+}
+
+static int64_t recheck_due(const struct catalog *catalog)
+{
+    return catalog->ended.any || catalog->ended_asked.any ? catalog->recheck_us : CLOCK_NEVER;
+}
+
+int64_t catalog_deadline(const struct catalog *catalog)
+{
+    int64_t due = clock_earlier(look_due(catalog), recheck_due(catalog));
+
+    if (catalog->doubt.any) {
+        due = 0;
+    }
+    return due > catalog->ask_us ? due : catalog->ask_us;
+}
+
+static void take(struct catalog *catalog, enum touched_queue queue, size_t max)
+{
+    struct lookup *lookup = &catalog->lookup;
+    size_t room = LOOKUP_ASKED_MAX - lookup->asked_count;
+
+    lookup->asked_count += touched_take(
+        &catalog->touched, queue, lookup->asked + lookup->asked_count, max < room ? max : room);
+}
+
+/* Fills the lookup: the unknown ones first, then whatever else is due. */
+static void choose(struct catalog *catalog, int64_t now_us)
+{
+    size_t before;
+
+    catalog->lookup.asked_count = 0;
+    take(catalog, TOUCHED_UNKNOWN, LOOKUP_ASKED_MAX);
+    catalog->asked_unknown = catalog->lookup.asked_count;
+    if (now_us >= hidden_due(catalog)) {
+        take(catalog, TOUCHED_HIDDEN, LOOKUP_ASKED_MAX);
+    }
+    catalog->asked_hidden = catalog->lookup.asked_count - catalog->asked_unknown;
+    if (now_us < known_due(catalog)) {
+        return;
+    }
+    if (catalog->round_left == 0) {
+        catalog->round_left = catalog->touched.queues[TOUCHED_KNOWN].len;
+        catalog->compare_us = clock_after(now_us, ASK_EVERY_US);
+    }
+    before = catalog->lookup.asked_count;
+    take(catalog, TOUCHED_KNOWN, catalog->round_left);
+    catalog->round_left -= catalog->lookup.asked_count - before;
+}
+
+void catalog_question(struct catalog *catalog, struct buffer *sql, int64_t now_us)
+{
+    if (catalog->doubt.any) {
+        uint32_t floor = past_floor(&catalog->past, moment_of(&catalog->doubt));
+
+        catalog->state = CATALOG_RENAMES;
+        catalog->renamed = false;
+        catalog->schemas = 0;
+        buffer_format(sql, RENAMED_SQL, floor, floor);
+    } else if (now_us >= look_due(catalog)) {
+        catalog->state = CATALOG_LOOKING;
+        choose(catalog, now_us);
+        lookup_query(&catalog->lookup, sql);
+    } else {
+        catalog->state = CATALOG_FILTERING;
+        part_add(&catalog->ended_asked, &catalog->ended);
+        catalog->ended = (struct part){0};
+        catalog->recheck = catalog->pushdown;
+        pushdown_query(&catalog->recheck, sql);
+    }
+}
+
+/* ---- rows ---- */
+
+/* Those that are older than what is in question don't count. */
+static bool take_renamed(struct catalog *catalog, struct query_row *row)
+{
+    struct past_moment moment = moment_of(&catalog->doubt);
+    struct slice kind, text;
+    uint64_t xid;
+
+    if (!query_row_next(row, &kind) || !query_row_next(row, &text) || text.data == NULL ||
+        !slice_number(text, &xid)) {
+        return false;
+    }
+    /* The query has left out those ahead of xmax. */
+    if (slice_equal(kind, slice_of("t"))) {
+        catalog->renamed |= !past_holds(&catalog->past, (uint32_t)xid, moment, (uint32_t)xid + 1);
+    } else if (!past_schema_holds(&catalog->past, (uint32_t)xid, moment, (uint32_t)xid + 1)) {
+        catalog->schemas++;
+    }
+    return true;
+}
+
+bool catalog_row(void *context, struct query_row *row)
+{
+    struct catalog *catalog = context;
+
+    switch (catalog->state) {
+    case CATALOG_LOOKING:
+        return lookup_row(&catalog->lookup, row);
+    case CATALOG_RENAMES:
+        return take_renamed(catalog, row);
+    case CATALOG_FILTERING:
+        return pushdown_row(&catalog->recheck, row);
+    case CATALOG_IDLE:
+        break;
+    }
+    return false;
+}
+
+/* ---- answers ---- */
+
+/* The transactions of all its changes that no look has confirmed. */
+static struct window_late late_of(const struct table_ref *ref)
+{
+    struct window_late late = {
+        .any = ref->asked.any || ref->since.any,
+        .highest = ref->asked.any ? ref->asked.highest : ref->since.highest,
+        .from = ref->known ? UNSEEN_STREAMED : UNSEEN_UNKNOWN,
+    };
+
+    if (ref->since.any && xid_precedes(late.highest, ref->since.highest)) {
+        late.highest = ref->since.highest;
+    }
+    return late;
+}
+
+/* Its changes can't be named: whoever reloads has missed nothing. */
+static void resync(struct catalog *catalog, const struct table_ref *ref, int64_t now_us)
+{
+    struct window_late late = late_of(ref);
+
+    late.from = UNSEEN_STREAMED;
+    window_resync_late(catalog->window, RESYNC_FAILSAFE, &late, now_us);
+}
+
+/* Judges it by the lineage; what is now named so, and was not, is let into the window. */
+static bool judge(struct catalog *catalog, struct table_ref *ref, const struct lineage *lineage,
+                  int64_t now_us)
+{
+    struct window_late late = late_of(ref);
+    struct name *before[TARGETS_MAX];
+    size_t count = ref->known ? ref->target_count : 0; /* else none has been named yet */
+    struct tally all = ref->asked.tally;
+    bool was_cut = ref->known && ref->cut;
+
+    memcpy(before, ref->targets, sizeof(before));
+    tally_add(&all, &ref->since.tally);
+    if (!names_judge(catalog->names, ref, lineage)) {
+        return false;
+    }
+    for (size_t i = 0; i < ref->target_count; i++) {
+        size_t j = 0;
+
+        while (j < count && before[j] != ref->targets[i]) {
+            j++;
+        }
+        if (j == count && !window_late(catalog->window, ref->targets[i], &all, &late, now_us)) {
+            return false;
+        }
+    }
+    if (ref->cut && !was_cut) {
+        resync(catalog, ref, now_us);
+    }
+    ref->known = true;
+    return true;
+}
+
+static bool is_same(const struct identity *a, const struct identity *b)
+{
+    return a->oid == b->oid && a->version == b->version && a->schema_version == b->schema_version;
+}
+
+/* Whether the name meant this relation when the changes were made: see past.h. */
+static bool is_certain(const struct catalog *catalog, const struct table_ref *ref,
+                       const struct identity *now, uint32_t xmax)
+{
+    struct past_moment moment = moment_of(&ref->asked);
+
+    if (!ref->asked.any ||
+        (is_same(now, &ref->identity) && !xid_precedes(moment.xid, ref->known_since))) {
+        return true;
+    }
+    return past_holds(&catalog->past, now->version, moment, xmax) &&
+           past_schema_holds(&catalog->past, now->schema_version, moment, xmax);
+}
+
+/* All its changes so far can be seen, so the catalog shows what they did. */
+static void confirm(struct catalog *catalog, struct table_ref *ref, const struct identity *now,
+                    uint32_t xmax, int64_t now_us)
+{
+    bool another = ref->identity.oid != 0 && ref->identity.oid != now->oid;
+
+    if (!ref->by_sql && !is_certain(catalog, ref, now, xmax)) {
+        if (now->renamed || another) {
+            resync(catalog, ref, now_us);
+        } else {
+            part_add(&catalog->doubt, &ref->asked);
+        }
+    }
+    if (!is_same(now, &ref->identity)) {
+        ref->identity = *now;
+        ref->known_since = xmax;
+    }
+    touched_confirm(&catalog->touched, ref);
+}
+
+/* The catalog doesn't have it. False: out of memory. */
+static bool take_gone(struct catalog *catalog, struct table_ref *ref, bool all_seen, int64_t now_us)
+{
+    struct lineage alone;
+
+    if (ref->by_sql) { /* it need not be a relation */
+        lineage_build(&alone, &ref->table, 0, NULL, 0);
+        if (!judge(catalog, ref, &alone, now_us)) {
+            return false;
+        }
+        touched_confirm(&catalog->touched, ref);
+        return true;
+    }
+    if (!all_seen) {
+        touched_put(&catalog->touched, ref->known ? TOUCHED_KNOWN : TOUCHED_HIDDEN, ref);
+        return true;
+    }
+    /* Renamed or dropped since: where its changes are now can't be told any more. */
+    resync(catalog, ref, now_us);
+    ref->known = false;
+    ref->identity = (struct identity){0};
+    touched_confirm(&catalog->touched, ref);
+    return true;
+}
+
+/* Takes the answer for one of those asked. False: out of memory. */
+static bool take_one(struct catalog *catalog, size_t i, const struct sight *sight, int64_t now_us)
+{
+    const struct lookup_found *found = &catalog->lookup.found[i];
+    struct table_ref *ref = catalog->lookup.asked[i];
+    bool all_seen = sight->in_recovery || !ref->asked.any ||
+                    !unseen_any_to(catalog->unseen, ref->asked.highest);
+    struct lineage lineage;
+
+    if (!found->found) {
+        return take_gone(catalog, ref, all_seen, now_us);
+    }
+    lookup_lineage(&catalog->lookup, i, &lineage);
+    if (!judge(catalog, ref, &lineage, now_us)) {
+        return false;
+    }
+    if (all_seen) {
+        confirm(catalog, ref, &found->identity, sight->snapshot.xmax, now_us);
+    } else {
+        touched_put(&catalog->touched, TOUCHED_KNOWN, ref);
+    }
+    return true;
+}
+
+/* Ends a look. New names may come faster than answers: then a resync stands for all. */
+static void end_look(struct catalog *catalog, int64_t now_us)
+{
+    size_t left = catalog->touched.queues[TOUCHED_UNKNOWN].len;
+
+    catalog->rounds = left > 0 && left >= catalog->unknown_left ? catalog->rounds + 1 : 0;
+    catalog->unknown_left = left;
+    if (catalog->rounds >= ROUNDS_MAX) {
+        catalog_overflow(catalog, now_us);
+    } else if (left == 0 && !catalog_is_hidden(catalog)) {
+        window_all_known(catalog->window);
+    }
+}
+
+static enum catalog_event take_look(struct catalog *catalog, const struct sight *sight,
+                                    int64_t now_us)
+{
+    bool ok = true;
+
+    for (size_t i = 0; i < catalog->lookup.asked_count; i++) {
+        ok = take_one(catalog, i, sight, now_us) && ok;
+    }
+    catalog->lookup.asked_count = catalog->asked_unknown = catalog->asked_hidden = 0;
+    end_look(catalog, now_us);
+    if (!catalog_is_hidden(catalog)) {
+        catalog->again_us = AGAIN_MIN_US;
+        catalog->hidden_us = clock_after(now_us, AGAIN_MIN_US);
+    } else if (now_us >= catalog->hidden_us) {
+        catalog->hidden_us = clock_after(now_us, catalog->again_us);
+        catalog->again_us = clock_earlier(catalog->again_us * 2, AGAIN_MAX_US);
+    }
+    return ok ? CATALOG_FINE : CATALOG_FAILED;
+}
+
+static void take_renames(struct catalog *catalog, int64_t now_us)
+{
+    struct window_late late = {true, catalog->doubt.highest, UNSEEN_STREAMED};
+
+    /* One schema is the new table's own. */
+    if (catalog->doubt.any && (catalog->renamed || catalog->schemas > 1)) {
+        window_resync_late(catalog->window, RESYNC_FAILSAFE, &late, now_us);
+    }
+    catalog->doubt = (struct part){0};
+}
+
+static enum catalog_event take_recheck(struct catalog *catalog, const struct sight *sight,
+                                       int64_t now_us)
+{
+    struct window_late late = {true, catalog->ended_asked.highest, UNSEEN_STREAMED};
+
+    catalog->recheck_us = clock_after(now_us, ASK_EVERY_US);
+    if (!pushdown_fits(&catalog->recheck, &catalog->pushdown)) {
+        return CATALOG_REFILTER;
+    }
+    if (!pushdown_is_same(&catalog->recheck, &catalog->pushdown)) {
+        window_resync_late(catalog->window, RESYNC_FAILSAFE, &late, now_us);
+        catalog->pushdown = catalog->recheck;
+    }
+    if (sight->in_recovery || !unseen_any_to(catalog->unseen, catalog->ended_asked.highest)) {
+        catalog->ended_asked = (struct part){0};
+    }
+    return CATALOG_FINE;
+}
+
+enum catalog_event catalog_answered(struct catalog *catalog, const struct sight *sight,
+                                    int64_t now_us)
+{
+    enum catalog_state answered = catalog->state;
+
+    catalog->state = CATALOG_IDLE;
+    switch (answered) {
+    case CATALOG_LOOKING:
+        return take_look(catalog, sight, now_us);
+    case CATALOG_RENAMES:
+        take_renames(catalog, now_us);
+        break;
+    case CATALOG_FILTERING:
+        return take_recheck(catalog, sight, now_us);
+    case CATALOG_IDLE:
+        break;
+    }
+    return CATALOG_FINE;
+}
+
+/* ---- ends ---- */
+
+void catalog_not_answered(struct catalog *catalog, int64_t now_us)
+{
+    for (size_t i = 0; i < catalog->lookup.asked_count; i++) {
+        struct table_ref *ref = catalog->lookup.asked[i];
+
+        touched_put(&catalog->touched, ref->known ? TOUCHED_KNOWN : TOUCHED_UNKNOWN, ref);
+    }
+    catalog->lookup.asked_count = catalog->round_left = 0;
+    catalog->asked_unknown = catalog->asked_hidden = 0;
+    catalog->state = CATALOG_IDLE;
+    catalog->ask_us = clock_after(now_us, ASK_EVERY_US);
+}
+
+/* A question that is under way stays so: its answer is for nobody. */
+void catalog_drop(struct catalog *catalog)
+{
+    for (size_t i = 0; i < catalog->lookup.asked_count; i++) {
+        touched_rest(catalog->lookup.asked[i]);
+    }
+    catalog->lookup.asked_count = catalog->round_left = 0;
+    catalog->asked_unknown = catalog->asked_hidden = 0;
+    catalog->rounds = 0;
+    catalog->doubt = (struct part){0};
+    touched_drop(&catalog->touched);
+    window_all_known(catalog->window);
+}
+
+void catalog_overflow(struct catalog *catalog, int64_t now_us)
+{
+    struct window_late late = {true, unseen_highest(catalog->unseen), UNSEEN_STREAMED};
+
+    window_resync_late(catalog->window, RESYNC_OVERFLOW, &late, now_us);
+    catalog_drop(catalog);
+}
+
+void catalog_stop(struct catalog *catalog)
+{
+    catalog_drop(catalog);
+    catalog->state = CATALOG_IDLE;
+    catalog->filters = false;
+    catalog->ended = catalog->ended_asked = (struct part){0};
+}
+
+void catalog_free(struct catalog *catalog)
+{
+    lookup_free(&catalog->lookup);
+    past_free(&catalog->past);
+}

@@ -1,0 +1,41 @@
+#include "source/gulp.h"
+
+#include "base/clock.h"
+
+#define LONGEST_US    (10 * CLOCK_MS)
+#define UNTOLD_US     (CLOCK_MS / 4) /* a Unix socket holds some 200 messages */
+#define SHORTEST_US   (CLOCK_MS / 2)
+#define MEASURE_US    (2 * CLOCK_MS) /* at least: 500 messages a second are worth a pause */
+#define DEBOUNCE_PART 4              /* … of which a pause is at most one */
+#define WORTH_BYTES   512            /* in the longest pause: some five messages */
+
+void gulp_init(struct gulp *gulp, int64_t debounce_us, bool told)
+{
+    int64_t longest_us = clock_earlier(debounce_us / DEBOUNCE_PART, LONGEST_US);
+
+    if (longest_us < CLOCK_MS) {
+        longest_us = CLOCK_MS;
+    }
+    *gulp = (struct gulp){.longest_us = told ? longest_us : UNTOLD_US};
+}
+
+/* Whether as much as came in `elapsed_us` makes the longest pause worth its while. */
+static bool is_busy(const struct gulp *gulp, int64_t elapsed_us)
+{
+    return (int64_t)gulp->bytes * gulp->longest_us >= WORTH_BYTES * elapsed_us;
+}
+
+void gulp_took(struct gulp *gulp, size_t bytes, int64_t now_us)
+{
+    int64_t elapsed_us = now_us - gulp->since_us;
+
+    gulp->bytes += bytes;
+    if (elapsed_us >= MEASURE_US) {
+        int64_t longer_us = gulp->pause_us > 0 ? gulp->pause_us * 2 : SHORTEST_US;
+
+        gulp->pause_us = is_busy(gulp, elapsed_us) ? clock_earlier(longer_us, gulp->longest_us) : 0;
+        gulp->since_us = now_us;
+        gulp->bytes = 0;
+    }
+    gulp->next_us = now_us + gulp->pause_us;
+}

@@ -1,0 +1,350 @@
+#include "tables/names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/hashmap.h"
+#include "batch/name.h"
+#include "batch/payload.h"
+
+/* Of the key of a reference by parts; one of a plugin's has its number there. */
+#define PARTS_PREFIX '='
+#define SQL_PREFIX   '@'
+
+struct names {
+    struct verdict_rules rules;
+    struct encoding *encoding;
+    unsigned connection;    /* counts them */
+    struct hashmap refs;    /* key -> struct table_ref */
+    struct table_ref *last; /* of a change; NULL: not known */
+    struct hashmap watched; /* json -> struct name; two references to one table share it */
+};
+
+struct names *names_new(const struct verdict_rules *rules)
+{
+    struct names *names = calloc(1, sizeof(*names));
+
+    if (names != NULL) {
+        names->rules = *rules;
+    }
+    return names;
+}
+
+void names_connected(struct names *names, struct encoding *encoding)
+{
+    names->encoding = encoding;
+    names->connection++;
+}
+
+bool names_filter(const struct names *names)
+{
+    return names->rules.tables->len > 0 || names->rules.exclude->len > 0;
+}
+
+/* ---- names ---- */
+
+static struct slice json_of(const struct name *name)
+{
+    return (struct slice){name->json, name->json_len};
+}
+
+static struct name *name_new(struct slice json)
+{
+    struct name *name = malloc(sizeof(*name) + json.len);
+
+    if (name != NULL) {
+        name->pending = NAME_NOT_PENDING;
+        name->refs = 0;
+        name->json_len = json.len;
+        memcpy(name->json, json.data, json.len);
+    }
+    return name;
+}
+
+/* The name of a watched table, new or known. NULL: out of memory. */
+static struct name *name_of(struct names *names, const struct relation *table)
+{
+    struct buffer json = {0};
+    struct name *name = NULL;
+
+    payload_json(&json, table->schema, table->table);
+    if (!json.failed) {
+        name = hashmap_get(&names->watched, (struct slice){json.data, json.len});
+    }
+    if (!json.failed && name == NULL) {
+        name = name_new((struct slice){json.data, json.len});
+        if (name != NULL && !hashmap_add(&names->watched, json_of(name), name)) {
+            free(name);
+            name = NULL;
+        }
+    }
+    buffer_free(&json);
+    return name;
+}
+
+/* ---- verdicts ---- */
+
+static void drop_targets(struct table_ref *ref)
+{
+    while (ref->target_count > 0) {
+        ref->targets[--ref->target_count]->refs--;
+    }
+}
+
+bool names_judge(struct names *names, struct table_ref *ref, const struct lineage *lineage)
+{
+    uint64_t bits = verdict(&names->rules, lineage);
+
+    drop_targets(ref);
+    for (size_t i = 0; i < lineage->len && ref->target_count < TARGETS_MAX; i++) {
+        if ((bits >> i & 1) != 0) {
+            struct name *name = name_of(names, &lineage->at[i]);
+
+            if (name == NULL) {
+                return false;
+            }
+            name->refs++;
+            ref->targets[ref->target_count++] = name;
+        }
+    }
+    ref->cut = lineage->cut || ref->target_count == TARGETS_MAX;
+    return true;
+}
+
+/* ---- references ---- */
+
+static void ref_free(struct table_ref *ref)
+{
+    if (ref != NULL) {
+        drop_targets(ref);
+        free(ref);
+    }
+}
+
+/* Frees what neither the window, an item nor a look needs. */
+static bool sweep(struct names *names)
+{
+    struct hashmap refs = {0}, watched = {0};
+    bool ok = true;
+
+    names->last = NULL;
+    for (size_t i = 0; i < names->refs.cap; i++) {
+        struct table_ref *ref = names->refs.slots[i].value;
+
+        if (ref != NULL && ref->state != REF_AT_REST) {
+            ref->follower = NULL;
+            ok = hashmap_add(&refs, ref->key, ref) && ok;
+        } else {
+            ref_free(ref);
+        }
+    }
+    for (size_t i = 0; i < names->watched.cap; i++) {
+        struct name *name = names->watched.slots[i].value;
+
+        if (name != NULL && name->refs > 0) {
+            ok = hashmap_add(&watched, json_of(name), name) && ok;
+        } else {
+            free(name);
+        }
+    }
+    hashmap_free(&names->refs);
+    hashmap_free(&names->watched);
+    names->refs = refs;
+    names->watched = watched;
+    return ok;
+}
+
+/* Copies into `text`, which is moved on. */
+static struct slice keep(char **text, struct slice from)
+{
+    struct slice kept = {*text, from.len};
+
+    if (from.len > 0) {
+        memcpy(*text, from.data, from.len);
+    }
+    *text += from.len;
+    return kept;
+}
+
+static struct table_ref *ref_new(struct slice key, const struct relation *table,
+                                 const struct relation *raw)
+{
+    struct table_ref *ref = calloc(1, sizeof(*ref) + key.len + table->schema.len +
+                                          table->table.len + raw->schema.len + raw->table.len);
+    char *text;
+
+    if (ref == NULL) {
+        return NULL;
+    }
+    text = ref->text;
+    ref->key = keep(&text, key);
+    ref->table.schema = keep(&text, table->schema);
+    ref->table.table = keep(&text, table->table);
+    ref->raw.schema = keep(&text, raw->schema);
+    ref->raw.table = keep(&text, raw->table);
+    ref->by_sql = key.data[0] == SQL_PREFIX;
+    return ref;
+}
+
+/* Keeps a reference that is met for the first time. */
+static enum names_result learn(struct names *names, struct slice key, const struct relation *raw,
+                               struct table_ref **result)
+{
+    struct buffer schema = {0}, table = {0};
+    struct table_ref *ref = NULL;
+
+    if (names->refs.len >= NAMES_MAX) {
+        if (!sweep(names)) {
+            return NAMES_NO_MEMORY;
+        }
+        if (names->refs.len > NAMES_MAX / 2) { /* else each further name would sweep again */
+            return NAMES_FULL;
+        }
+    }
+    encoding_to_utf8(names->encoding, raw->schema, &schema);
+    encoding_to_utf8(names->encoding, raw->table, &table);
+    if (!schema.failed && !table.failed) {
+        ref = ref_new(key, &(struct relation){{schema.data, schema.len}, {table.data, table.len}},
+                      raw);
+    }
+    buffer_free(&schema);
+    buffer_free(&table);
+    if (ref == NULL || !hashmap_add(&names->refs, ref->key, ref)) {
+        ref_free(ref);
+        return NAMES_NO_MEMORY;
+    }
+    ref->connection = names->connection;
+    *result = ref;
+    return NAMES_FOUND;
+}
+
+/* What an earlier connection knew of it holds no longer. */
+static void renew(const struct names *names, struct table_ref *ref)
+{
+    if (ref->connection != names->connection) {
+        ref->connection = names->connection;
+        ref->known = false;
+        ref->identity = (struct identity){0};
+    }
+}
+
+static bool is_written(const struct table_ref *ref, char kind, struct slice raw)
+{
+    return ref != NULL && ref->key.len == raw.len + 1 && ref->key.data[0] == kind &&
+           memcmp(ref->key.data + 1, raw.data, raw.len) == 0;
+}
+
+/*
+ * A statement's rows name its table again and again, and transactions resemble each other: mostly
+ * it is the last one, or what came behind that before. NULL: neither.
+ */
+static struct table_ref *expected(const struct names *names, char kind, struct slice raw)
+{
+    struct table_ref *last = names->last;
+
+    if (last == NULL || is_written(last, kind, raw)) {
+        return last;
+    }
+    return is_written(last->follower, kind, raw) ? last->follower : NULL;
+}
+
+static void remember(struct names *names, struct table_ref *ref)
+{
+    if (names->last != NULL && names->last != ref) {
+        names->last->follower = ref;
+    }
+    names->last = ref;
+}
+
+/* One that is not expected. */
+static enum names_result look_up(struct names *names, enum plugin plugin, struct slice key,
+                                 struct table_ref **ref)
+{
+    struct slice raw = {key.data + 1, key.len - 1};
+    struct buffer schema = {0}, table = {0};
+    enum names_result result = NAMES_UNREADABLE;
+
+    *ref = hashmap_get(&names->refs, key);
+    if (*ref != NULL) {
+        return NAMES_FOUND;
+    }
+    if (decoder_name(plugin, raw, &schema, &table)) {
+        result = learn(names, key,
+                       &(struct relation){{schema.data, schema.len}, {table.data, table.len}}, ref);
+    }
+    if (schema.failed || table.failed) {
+        result = NAMES_NO_MEMORY;
+    }
+    buffer_free(&schema);
+    buffer_free(&table);
+    return result;
+}
+
+enum names_result names_find(struct names *names, enum plugin plugin, struct slice raw,
+                             struct table_ref **ref)
+{
+    char kind = (char)('0' + plugin);
+    char text[1 + RAW_NAME_MAX];
+    enum names_result result = NAMES_FOUND;
+
+    if (raw.len > RAW_NAME_MAX) {
+        return NAMES_UNREADABLE;
+    }
+    *ref = expected(names, kind, raw);
+    if (*ref == NULL) {
+        text[0] = kind;
+        memcpy(text + 1, raw.data, raw.len);
+        result = look_up(names, plugin, (struct slice){text, raw.len + 1}, ref);
+    }
+    if (result == NAMES_FOUND) {
+        remember(names, *ref);
+        renew(names, *ref);
+    }
+    return result;
+}
+
+enum names_result names_find_parts(struct names *names, struct slice schema, struct slice table,
+                                   bool by_sql, struct table_ref **ref)
+{
+    struct buffer key = {0};
+    enum names_result result = NAMES_NO_MEMORY;
+
+    buffer_byte(&key, by_sql ? SQL_PREFIX : PARTS_PREFIX);
+    buffer_append(&key, schema.data, schema.len);
+    buffer_byte(&key, '\0');
+    buffer_append(&key, table.data, table.len);
+    if (!key.failed) {
+        struct slice text = {key.data, key.len};
+
+        *ref = hashmap_get(&names->refs, text);
+        result =
+            *ref != NULL ? NAMES_FOUND : learn(names, text, &(struct relation){schema, table}, ref);
+    }
+    if (result == NAMES_FOUND) {
+        renew(names, *ref);
+    }
+    buffer_free(&key);
+    return result;
+}
+
+void names_utf8(const struct names *names, struct slice text, struct buffer *out)
+{
+    encoding_to_utf8(names->encoding, text, out);
+}
+
+void names_free(struct names *names)
+{
+    if (names == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < names->refs.cap; i++) {
+        ref_free(names->refs.slots[i].value);
+    }
+    for (size_t i = 0; i < names->watched.cap; i++) {
+        free(names->watched.slots[i].value);
+    }
+    hashmap_free(&names->refs);
+    hashmap_free(&names->watched);
+    free(names);
+}

@@ -1,0 +1,106 @@
+/*
+ * Table names, interned: the first change of a table has it looked up in the
+ * catalog, once, which decides how it is judged: watched under which names, or
+ * not at all. Each further one is a look-up by the bytes that the plugin wrote.
+ */
+#ifndef PGNUDGE_TABLES_NAMES_H
+#define PGNUDGE_TABLES_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bounds.h"
+#include "base/encoding.h"
+#include "base/text.h"
+#include "batch/window.h"
+#include "decode/decoder.h"
+#include "tables/lineage.h"
+#include "tables/verdict.h"
+
+/* What a name meant when it was looked up. All zero: nothing is known. */
+struct identity {
+    uint32_t oid;
+    uint32_t version;        /* xmin of its row in pg_type: see past.h */
+    uint32_t schema_version; /* xmin of its schema's row */
+    bool renamed;            /* it has been renamed, moved or given away since it was created */
+};
+
+/* Changes that wait for one look: how many, and the span of their transactions. */
+struct part {
+    struct tally tally;
+    bool any;         /* an xid; a message may belong to no transaction */
+    uint64_t commits; /* of the stream before the first of them came */
+    uint32_t lowest;
+    uint32_t highest;
+};
+
+enum ref_state {
+    REF_AT_REST, /* no changes since its verdict was last found to hold */
+    REF_WAITING, /* in one of the queues of touched.h */
+    REF_ASKED    /* being looked up */
+};
+
+/* A table as the plugin writes it, and what its changes are. */
+struct table_ref {
+    struct name *targets[TARGETS_MAX]; /* none: not watched */
+    size_t target_count;
+    bool cut;    /* too much stands above it to judge: a resync for each change */
+    bool by_sql; /* a message named it: it need not be a table */
+    bool known;  /* it has been looked up on this connection */
+    unsigned connection;
+    enum ref_state state;
+    struct table_ref *next;     /* WAITING: in its queue */
+    struct table_ref *follower; /* of the change behind its last one; NULL: not known */
+    struct part asked;          /* before the look that is under way, or was not final */
+    struct part since;          /* … and after that */
+    struct identity identity;
+    uint32_t known_since;  /* xmax of the first final look that showed this identity */
+    struct relation table; /* UTF-8 */
+    struct relation raw;   /* in the database's encoding */
+    struct slice key;
+    char text[]; /* key; table; raw */
+};
+
+struct names;
+
+/* NULL: out of memory. */
+struct names *names_new(const struct verdict_rules *rules);
+
+/* A new connection: the database's encoding, borrowed. All tables are looked up anew. */
+void names_connected(struct names *names, struct encoding *encoding);
+
+enum names_result {
+    NAMES_FOUND,
+    NAMES_UNREADABLE,
+    NAMES_FULL, /* too many wait for a look: touched_drop, then again */
+    NAMES_NO_MEMORY
+};
+
+/*
+ * The reference `raw`, as a change of `plugin` has it. It is valid until the
+ * next call, or, unless REF_AT_REST, until it comes to rest.
+ */
+enum names_result names_find(struct names *names, enum plugin plugin, struct slice raw,
+                             struct table_ref **ref);
+
+/*
+ * The same for raw parts, in the database's encoding; `by_sql`: a message names
+ * them, not a change.
+ */
+enum names_result names_find_parts(struct names *names, struct slice schema, struct slice table,
+                                   bool by_sql, struct table_ref **ref);
+
+/* Judges it anew, by what stands above it. False: out of memory. */
+bool names_judge(struct names *names, struct table_ref *ref, const struct lineage *lineage);
+
+/* Appends text of the database as UTF-8. */
+void names_utf8(const struct names *names, struct slice text, struct buffer *out);
+
+/* Whether any relation is filtered out. */
+bool names_filter(const struct names *names);
+
+/* NULL is fine. */
+void names_free(struct names *names);
+
+#endif

@@ -1,0 +1,220 @@
+#include "tables/pattern.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+
+#define BLANKS " \t\n\r"
+
+/* What the parser has of one pattern. */
+struct parser {
+    const char *at;
+    struct buffer part[2];
+    size_t parts;
+};
+
+static bool bad(const struct parser *parser, const char *why, struct error *error)
+{
+    return error_set(error, ERROR_PERMANENT, "invalid table pattern at \"%.60s\": %s", parser->at,
+                     why);
+}
+
+static bool parse_quoted(struct parser *parser, struct buffer *out, struct error *error)
+{
+    const char *start = parser->at++;
+
+    while (*parser->at != '\0') {
+        if (*parser->at == '"' && *++parser->at != '"') {
+            return true;
+        }
+        buffer_byte(out, *parser->at++);
+    }
+    parser->at = start;
+    return bad(parser, "the quote is not closed", error);
+}
+
+/* A name up to the next dot or comma, blanks around it dropped. */
+static bool parse_bare(struct parser *parser, struct buffer *out, struct error *error)
+{
+    size_t len = strcspn(parser->at, ".,\"");
+    size_t used = len;
+
+    while (used > 0 && strchr(BLANKS, parser->at[used - 1]) != NULL) {
+        used--;
+    }
+    if (used == 0) {
+        return bad(parser, "a name is missing", error);
+    }
+    if (parser->at[len] == '"') {
+        return bad(parser, "a quote inside a name; quote the whole of it", error);
+    }
+    if (memchr(parser->at, '*', used) != NULL && used > 1) {
+        return bad(parser, "a star stands for a whole name only; quote a name that has one", error);
+    }
+    if (parser->at[0] != '*') { /* a star is the empty part */
+        buffer_append(out, parser->at, used);
+    }
+    parser->at += len;
+    return true;
+}
+
+static bool parse_part(struct parser *parser, struct error *error)
+{
+    struct buffer *out = &parser->part[parser->parts];
+
+    if (parser->parts == 2) {
+        return bad(parser, "more than schema and table", error);
+    }
+    parser->parts++;
+    buffer_clear(out);
+    parser->at += strspn(parser->at, BLANKS);
+    if (*parser->at != '"') {
+        return parse_bare(parser, out, error);
+    }
+    if (!parse_quoted(parser, out, error)) {
+        return false;
+    }
+    if (out->len == 0) {
+        return bad(parser, "an empty name", error);
+    }
+    parser->at += strspn(parser->at, BLANKS);
+    return strchr(".,", *parser->at) != NULL || /* the terminating NUL included */
+           bad(parser, "expected a dot, a comma or the end", error);
+}
+
+/* The set's key: both parts with a NUL between, in one allocation of its own. */
+static bool add(struct pattern_set *set, struct slice schema, struct slice table)
+{
+    struct slice key = {NULL, schema.len + 1 + table.len};
+    struct pattern *bigger;
+    char *text;
+
+    if (set->len == set->cap) {
+        size_t cap = set->cap > 0 ? set->cap * 2 : 16;
+
+        bigger = realloc(set->patterns, cap * sizeof(*bigger));
+        if (bigger == NULL) {
+            return false;
+        }
+        set->patterns = bigger;
+        set->cap = cap;
+    }
+    text = malloc(key.len);
+    if (text == NULL) {
+        return false;
+    }
+    memcpy(text, schema.data, schema.len);
+    text[schema.len] = '\0';
+    memcpy(text + schema.len + 1, table.data, table.len);
+    key.data = text;
+    if (hashmap_get(&set->index, key) != NULL) {
+        free(text);
+        return true;
+    }
+    if (!hashmap_add(&set->index, key, text)) {
+        free(text);
+        return false;
+    }
+    set->patterns[set->len++] = (struct pattern){
+        {text, schema.len},
+        {text + schema.len + 1, table.len},
+    };
+    return true;
+}
+
+static struct slice part_of(const struct parser *parser, size_t i)
+{
+    return (struct slice){parser->part[i].len > 0 ? parser->part[i].data : "", parser->part[i].len};
+}
+
+/* Parses one pattern into the parser's parts. */
+static bool parse_parts(struct parser *parser, struct error *error)
+{
+    parser->parts = 0;
+    do {
+        if (parser->parts > 0) {
+            parser->at++; /* the dot */
+        }
+        if (!parse_part(parser, error)) {
+            return false;
+        }
+    } while (*parser->at == '.');
+    if (parser->part[0].failed || parser->part[1].failed) {
+        return error_memory(error); /* a name cut short would mean something else */
+    }
+    return true;
+}
+
+static bool parse_pattern(struct parser *parser, struct pattern_set *set, struct error *error)
+{
+    static const struct slice star = {"", 0};
+
+    if (!parse_parts(parser, error)) {
+        return false;
+    }
+    return (parser->parts == 1 ? add(set, star, part_of(parser, 0))
+                               : add(set, part_of(parser, 0), part_of(parser, 1))) ||
+           error_memory(error);
+}
+
+bool pattern_name(const char *text, struct buffer *schema, struct buffer *table)
+{
+    struct parser parser = {.at = text};
+    struct error ignored;
+    bool ok = parse_parts(&parser, &ignored) && *parser.at == '\0' && parser.parts == 2 &&
+              parser.part[0].len > 0 && parser.part[1].len > 0;
+
+    if (ok) {
+        buffer_append(schema, parser.part[0].data, parser.part[0].len);
+        buffer_append(table, parser.part[1].data, parser.part[1].len);
+    }
+    buffer_free(&parser.part[0]);
+    buffer_free(&parser.part[1]);
+    return ok;
+}
+
+bool pattern_set_add(struct pattern_set *set, const char *list, struct error *error)
+{
+    struct parser parser = {.at = list};
+    bool ok = parse_pattern(&parser, set, error);
+
+    while (ok && *parser.at == ',') {
+        parser.at++;
+        ok = parse_pattern(&parser, set, error);
+    }
+    buffer_free(&parser.part[0]);
+    buffer_free(&parser.part[1]);
+    return ok;
+}
+
+static bool has(const struct pattern_set *set, struct slice schema, struct slice table)
+{
+    char key[512];
+
+    if (schema.len + 1 + table.len > sizeof(key)) {
+        return false; /* longer than a server's names can be */
+    }
+    memcpy(key, schema.data, schema.len);
+    key[schema.len] = '\0';
+    memcpy(key + schema.len + 1, table.data, table.len);
+    return hashmap_get(&set->index, (struct slice){key, schema.len + 1 + table.len}) != NULL;
+}
+
+bool pattern_set_matches(const struct pattern_set *set, struct slice schema, struct slice table)
+{
+    static const struct slice star = {"", 0};
+
+    return set->len > 0 && (has(set, schema, table) || has(set, star, table) ||
+                            has(set, schema, star) || has(set, star, star));
+}
+
+void pattern_set_free(struct pattern_set *set)
+{
+    for (size_t i = 0; i < set->len; i++) {
+        free((char *)set->patterns[i].schema.data);
+    }
+    free(set->patterns);
+    hashmap_free(&set->index);
+    *set = (struct pattern_set){0};
+}

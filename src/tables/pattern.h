@@ -1,0 +1,45 @@
+/*
+ * Table patterns, as --tables and --exclude take them: `schema.table`, either
+ * part `*` alone; `table` means `*.table`. Names are literal; double quotes, as
+ * in SQL, protect dots, commas, stars and blanks.
+ */
+#ifndef PGNUDGE_TABLES_PATTERN_H
+#define PGNUDGE_TABLES_PATTERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/hashmap.h"
+#include "base/text.h"
+
+/* One pattern; an empty part is a star (no name is empty). */
+struct pattern {
+    struct slice schema;
+    struct slice table;
+};
+
+/* A set of patterns; all zero is an empty one. */
+struct pattern_set {
+    struct pattern *patterns; /* in the order in which they were given, without repetitions */
+    size_t len;
+    size_t cap;
+    struct hashmap index; /* "schema\0table" -> itself */
+};
+
+/* Adds a comma-separated list. False: `error` says what is wrong and where. */
+bool pattern_set_add(struct pattern_set *set, const char *list, struct error *error);
+
+/*
+ * Reads one `schema.table` without stars, in the same writing, and appends its
+ * parts. False: it is none.
+ */
+bool pattern_name(const char *text, struct buffer *schema, struct buffer *table);
+
+/* Whether any pattern names this table. */
+bool pattern_set_matches(const struct pattern_set *set, struct slice schema, struct slice table);
+
+void pattern_set_free(struct pattern_set *set);
+
+#endif
