@@ -1,18 +1,7 @@
 #include "tables/nearest.h"
 
-#include <limits.h>
+#include <stdint.h>
 #include <string.h>
-
-/*
- * A slip counts a thousand and a letter in the other case one: more slips
- * always weigh more than any number of those.
- */
-#define SLIP 1000U
-
-struct points {
-    size_t len;
-    uint32_t point[NEAREST_NAME_MAX];
-};
 
 void nearest_init(struct nearest *nearest, const struct pattern *pattern)
 {
@@ -20,263 +9,119 @@ void nearest_init(struct nearest *nearest, const struct pattern *pattern)
     nearest->len = 0;
 }
 
-/* The code points of a name; a byte that isn't UTF-8 is one, out of their range. */
-static void decode(struct points *points, struct slice name)
-{
-    points->len = 0;
-    while (name.len > 0) {
-        size_t len = utf8_sequence(name);
-        unsigned char first = (unsigned char)name.data[0];
-        uint32_t point = len == 0   ? 0x110000U + first
-                         : len == 1 ? first
-                                    : first & (0xffU >> (len + 1));
-
-        for (size_t i = 1; i < len; i++) {
-            point = point << 6 | ((unsigned char)name.data[i] & 0x3f);
-        }
-        points->point[points->len++] = point;
-        len = len > 0 ? len : 1;
-        name.data += len;
-        name.len -= len;
-    }
-}
-
 /* ASCII only, as the server folds names that are not quoted. */
-static uint32_t fold(uint32_t point)
+static char fold(char c)
 {
-    return point >= 'A' && point <= 'Z' ? point + ('a' - 'A') : point;
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-static unsigned substitution(uint32_t a, uint32_t b)
-{
-    return a == b ? 0 : fold(a) == fold(b) ? 1 : SLIP;
-}
-
-static unsigned least(unsigned a, unsigned b)
+static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
-/*
- * How far apart two names are: insertions, deletions, substitutions and swaps
- * of neighbours (optimal string alignment). Above `limit` it may be UINT_MAX.
- */
-static unsigned distance(const struct points *a, const struct points *b, unsigned limit)
+/* Insertions, deletions and substitutions of bytes (Levenshtein). */
+static size_t distance(struct slice a, struct slice b)
 {
-    unsigned rows[3][NEAREST_NAME_MAX + 1]; /* row i lies in rows[i % 3] */
-    unsigned before = 0;                    /* the least of the row before */
+    uint16_t row[NEAREST_TEXT_MAX + 1];
 
-    for (size_t j = 0; j <= b->len; j++) {
-        rows[0][j] = (unsigned)j * SLIP;
+    if (a.len > NEAREST_TEXT_MAX || b.len > NEAREST_TEXT_MAX) {
+        return SIZE_MAX;
     }
-    for (size_t i = 1; i <= a->len; i++) {
-        unsigned *row = rows[i % 3], *above = rows[(i + 2) % 3], *top = rows[(i + 1) % 3];
-        unsigned smallest = row[0] = (unsigned)i * SLIP;
+    for (size_t j = 0; j <= b.len; j++) {
+        row[j] = (uint16_t)j;
+    }
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
 
-        for (size_t j = 1; j <= b->len; j++) {
-            uint32_t x = a->point[i - 1], y = b->point[j - 1];
+        row[0] = (uint16_t)i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t replaced = diagonal + (fold(a.data[i - 1]) != fold(b.data[j - 1]));
 
-            row[j] = least(above[j - 1] + substitution(x, y), SLIP + least(above[j], row[j - 1]));
-            if (i > 1 && j > 1 && fold(x) == fold(b->point[j - 2]) &&
-                fold(y) == fold(a->point[i - 2])) {
-                row[j] = least(row[j], top[j - 2] + SLIP);
-            }
-            smallest = least(smallest, row[j]);
+            diagonal = row[j];
+            row[j] = (uint16_t)least(replaced, least(row[j - 1], row[j]) + 1);
         }
-        if (smallest > limit && before > limit) {
-            return UINT_MAX;
-        }
-        before = smallest;
     }
-    return rows[a->len % 3][b->len];
+    return row[b.len];
 }
 
-/* The greatest distance at which one may be meant to be the other: never all its letters. */
-static unsigned limit_of(const struct points *a, const struct points *b)
+/* At most one slip for every three letters, and never all of them. */
+static bool is_near(size_t far, struct slice typed)
 {
-    size_t longer = a->len > b->len ? a->len : b->len;
-    size_t slips = longer < 2 ? 0 : longer < 6 ? 1 : longer / 3;
-
-    return (unsigned)slips * SLIP + SLIP - 1;
+    return far <= (typed.len < 6 ? typed.len > 1 : typed.len / 3);
 }
 
-/* The distance of two names; UINT_MAX: neither can have been meant to be the other. */
-static unsigned measure(struct slice typed, struct slice named)
+/* SIZE_MAX: the pattern can't have been meant to be this one. */
+static size_t how_far(const struct pattern *pattern, struct slice schema, struct slice table,
+                      struct slice text)
 {
-    struct points a, b;
-    unsigned limit, result;
-    size_t more;
+    struct buffer typed = {0};
+    size_t table_far = distance(pattern->table, table);
+    size_t schema_far = pattern->schema.len > 0 ? distance(pattern->schema, schema) : 0;
+    bool is_same;
 
-    if (typed.len > NEAREST_NAME_MAX || named.len > NEAREST_NAME_MAX) {
-        return UINT_MAX;
+    buffer_append(&typed, pattern->schema.data, pattern->schema.len);
+    buffer_text(&typed, pattern->schema.len > 0 ? "." : "");
+    buffer_append(&typed, pattern->table.data, pattern->table.len);
+    is_same = !typed.failed && (distance((struct slice){typed.data, typed.len}, text) == 0 ||
+                                distance((struct slice){typed.data, typed.len}, table) == 0);
+    buffer_free(&typed);
+    if (is_same) { /* but for case, or quotes in the wrong place */
+        return 0;
     }
-    decode(&a, typed);
-    decode(&b, named);
-    limit = limit_of(&a, &b);
-    more = a.len > b.len ? a.len - b.len : b.len - a.len;
-    if (more * SLIP > limit) {
-        return UINT_MAX;
+    if (table_far == 0) {
+        return 1; /* another schema */
     }
-    result = distance(&a, &b, limit);
-    return result <= limit ? result : UINT_MAX;
-}
-
-/* Whether `text` is `schema`, a dot, and `table`. */
-static bool is_joined(struct slice text, struct slice schema, struct slice table)
-{
-    return text.len == schema.len + 1 + table.len &&
-           memcmp(text.data, schema.data, schema.len) == 0 && text.data[schema.len] == '.' &&
-           memcmp(text.data + schema.len + 1, table.data, table.len) == 0;
-}
-
-/* How a name is near, if it is, and how much. */
-static bool classify(const struct pattern *pattern, struct slice schema, struct slice table,
-                     struct nearest_name *name)
-{
-    unsigned to_table = measure(pattern->table, table), to_schema = 0;
-
-    if (is_joined(pattern->table, schema, table) ||
-        (pattern->schema.len > 0 && is_joined(table, pattern->schema, pattern->table))) {
-        name->kind = NEAREST_QUOTING;
-        name->distance = 0;
-        return true;
+    if (is_near(table_far, pattern->table) && is_near(schema_far, pattern->schema)) {
+        return 2 * (table_far + schema_far);
     }
-    if (to_table == UINT_MAX) {
-        return false;
-    }
-    if (pattern->schema.len > 0) {
-        to_schema = measure(pattern->schema, schema);
-    }
-    if (to_table < SLIP) {
-        name->kind = to_schema < SLIP ? NEAREST_CASE : NEAREST_SCHEMA;
-    } else if (to_schema < UINT_MAX) {
-        name->kind = NEAREST_SLIP;
-    } else {
-        return false;
-    }
-    name->distance = to_schema < UINT_MAX ? to_schema + to_table : UINT_MAX;
-    return true;
-}
-
-static bool nearer(const struct nearest_name *a, const struct nearest_name *b)
-{
-    return a->kind != b->kind ? a->kind < b->kind : a->distance < b->distance;
+    return SIZE_MAX;
 }
 
 void nearest_offer(struct nearest *nearest, struct slice schema, struct slice table)
 {
-    struct nearest_name name = {.schema_len = schema.len, .table_len = table.len};
-    size_t place = nearest->len;
+    size_t place = nearest->len, far;
+    char text[NEAREST_TEXT_MAX];
+    size_t len = schema.len + 1 + table.len;
 
-    if (schema.len > NEAREST_NAME_MAX || table.len > NEAREST_NAME_MAX ||
-        !classify(&nearest->pattern, schema, table, &name)) {
+    if (len > sizeof(text)) {
         return;
     }
-    while (place > 0 && nearer(&name, &nearest->names[place - 1])) {
+    memcpy(text, schema.data, schema.len);
+    text[schema.len] = '.';
+    memcpy(text + schema.len + 1, table.data, table.len);
+    far = how_far(&nearest->pattern, schema, table, (struct slice){text, len});
+    while (place > 0 && far < nearest->names[place - 1].distance) {
         place--;
     }
-    if (place == NEAREST_KEPT) {
+    if (far == SIZE_MAX || place == NEAREST_KEPT) {
         return;
     }
-    memcpy(name.schema, schema.data, schema.len);
-    memcpy(name.table, table.data, table.len);
-    if (nearest->len < NEAREST_KEPT) {
-        nearest->len++;
-    }
+    nearest->len = least(nearest->len + 1, NEAREST_KEPT);
     memmove(&nearest->names[place + 1], &nearest->names[place],
-            (nearest->len - place - 1) * sizeof(name));
-    nearest->names[place] = name;
-}
-
-static bool has_any(struct slice text, const char *bytes)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] != '\0' && strchr(bytes, text.data[i]) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* One part of a pattern, in double quotes if it needs them. */
-static void append_part(struct buffer *out, struct slice name)
-{
-    if (!has_any(name, ".,*\" \t\n\r")) {
-        buffer_append(out, name.data, name.len);
-        return;
-    }
-    buffer_byte(out, '"');
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.data[i] == '"') {
-            buffer_byte(out, '"');
-        }
-        buffer_byte(out, name.data[i]);
-    }
-    buffer_byte(out, '"');
-}
-
-/* One word of a shell: in double quotes, or single ones if those would not do. */
-static void append_word(struct buffer *out, struct slice text)
-{
-    if (!has_any(text, "\"$`\\!")) {
-        buffer_byte(out, '"');
-        buffer_append(out, text.data, text.len);
-        buffer_byte(out, '"');
-        return;
-    }
-    buffer_byte(out, '\'');
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] == '\'') {
-            buffer_text(out, "'\\'");
-        }
-        buffer_byte(out, text.data[i]);
-    }
-    buffer_byte(out, '\'');
-}
-
-static void append_name(struct buffer *out, const struct nearest_name *name)
-{
-    struct buffer text = {0};
-
-    append_part(&text, (struct slice){name->schema, name->schema_len});
-    buffer_byte(&text, '.');
-    append_part(&text, (struct slice){name->table, name->table_len});
-    append_word(out, (struct slice){text.data, text.len});
-    out->failed |= text.failed;
-    buffer_free(&text);
-}
-
-/* Beside a name that is the same but for its case or quotes, slips are not worth saying. */
-static size_t worth_saying(const struct nearest *nearest)
-{
-    size_t len = nearest->len;
-
-    while (len > 1 && nearest->names[0].kind <= NEAREST_QUOTING &&
-           nearest->names[len - 1].kind == NEAREST_SLIP) {
-        len--;
-    }
-    return len;
+            (nearest->len - place - 1) * sizeof(nearest->names[0]));
+    nearest->names[place].distance = far;
+    nearest->names[place].schema_len = schema.len;
+    nearest->names[place].len = len;
+    memcpy(nearest->names[place].text, text, len);
 }
 
 bool nearest_hint(const struct nearest *nearest, struct buffer *out)
 {
-    size_t len = worth_saying(nearest);
+    for (size_t i = 0; i < nearest->len; i++) {
+        const char *text = nearest->names[i].text;
+        size_t schema_len = nearest->names[i].schema_len;
+        struct slice schema = {text, schema_len};
+        struct slice table = {text + schema_len + 1, nearest->names[i].len - schema_len - 1};
 
-    if (len == 0) {
-        return false;
+        buffer_text(out, i == 0 ? "Did you mean " : " or ");
+        pattern_append(out, schema, table);
     }
-    buffer_text(out, "Did you mean ");
-    for (size_t i = 0; i < len; i++) {
-        buffer_text(out, i == 0 ? "" : len == 2 ? " or " : i == len - 1 ? ", or " : ", ");
-        append_name(out, &nearest->names[i]);
+    if (nearest->len > 0) {
+        buffer_byte(out, '?');
     }
-    buffer_byte(out, '?');
-    if (nearest->names[0].kind == NEAREST_CASE) {
-        buffer_text(out, " Names are case-sensitive.");
-    } else if (nearest->names[0].kind == NEAREST_QUOTING) {
-        buffer_text(out, nearest->pattern.schema.len > 0
-                             ? " A name with a dot in it must be in double quotes."
-                             : " In double quotes a dot is part of the name.");
+    if (nearest->len > 0 && nearest->names[0].distance == 0) {
+        buffer_text(out, " Names are case-sensitive, and double quotes protect a dot.");
     }
-    return true;
+    return nearest->len > 0;
 }

@@ -201,6 +201,35 @@ static bool has(const struct pattern_set *set, struct slice schema, struct slice
     return hashmap_get(&set->index, (struct slice){key, schema.len + 1 + table.len}) != NULL;
 }
 
+static void append_part(struct buffer *out, struct slice name)
+{
+    static const char special[] = ".,*\" \t\n\r";
+    bool plain = true;
+
+    for (size_t i = 0; i < name.len; i++) {
+        plain = plain && memchr(special, name.data[i], sizeof(special) - 1) == NULL;
+    }
+    if (plain) {
+        buffer_append(out, name.data, name.len);
+        return;
+    }
+    buffer_byte(out, '"');
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.data[i] == '"') {
+            buffer_byte(out, '"');
+        }
+        buffer_byte(out, name.data[i]);
+    }
+    buffer_byte(out, '"');
+}
+
+void pattern_append(struct buffer *out, struct slice schema, struct slice table)
+{
+    append_part(out, schema);
+    buffer_byte(out, '.');
+    append_part(out, table);
+}
+
 bool pattern_set_matches(const struct pattern_set *set, struct slice schema, struct slice table)
 {
     static const struct slice star = {"", 0};

@@ -37,6 +37,9 @@ bool pattern_set_add(struct pattern_set *set, const char *list, struct error *er
  */
 bool pattern_name(const char *text, struct buffer *schema, struct buffer *table);
 
+/* Appends the pattern that means this table alone, quoted where it has to be. */
+void pattern_append(struct buffer *out, struct slice schema, struct slice table);
+
 /* Whether any pattern names this table. */
 bool pattern_set_matches(const struct pattern_set *set, struct slice schema, struct slice table);
 
