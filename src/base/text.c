@@ -40,6 +40,16 @@ bool slice_number(struct slice s, uint64_t *number)
     return s.len > 0;
 }
 
+uint32_t slice_xid(struct slice s)
+{
+    uint32_t xid = 0;
+
+    for (size_t i = 0; i < s.len && s.data[i] >= '0' && s.data[i] <= '9'; i++) {
+        xid = xid * 10 + (uint32_t)(s.data[i] - '0');
+    }
+    return xid;
+}
+
 size_t utf8_sequence(struct slice s)
 {
     const unsigned char *p = (const unsigned char *)s.data;

@@ -19,6 +19,9 @@ bool slice_equal(struct slice a, struct slice b);
 bool slice_starts(struct slice s, const char *prefix);
 bool slice_ends(struct slice s, const char *suffix);
 
+/* The decimal number at its front; 0: there is none. */
+uint32_t slice_xid(struct slice s);
+
 /* Reads a whole decimal number without sign. False: it is none, or above 2^64 - 1. */
 bool slice_number(struct slice s, uint64_t *number);
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "cli/duration.h"
 #include "conninfo/connstring.h"
+#include "decode/plugins.h"
 
 #define DEFAULT_DEBOUNCE_US        (50 * CLOCK_MS)
 #define DEFAULT_MAX_WAIT_DEBOUNCES 20
@@ -92,8 +93,7 @@ void options_init(struct feed_config *config)
 {
     *config = (struct feed_config){
         .log = {.level = LOG_WARNING},
-        .plugins = {PLUGIN_TEST_DECODING, PLUGIN_WAL2JSON},
-        .plugin_count = 2,
+        .plugin = PLUGINS,
         .window = {.debounce_us = DEFAULT_DEBOUNCE_US,
                    .max_wait_us = UNSET,
                    .max_pending = DEFAULT_MAX_PENDING},
@@ -151,18 +151,11 @@ static bool read_number(const char *option, const char *value, unsigned long lon
 
 static bool read_plugin(struct feed_config *config, const char *value, struct error *error)
 {
-    config->plugin_count = 1;
-    if (strcmp(value, "auto") == 0) {
-        config->plugins[0] = PLUGIN_TEST_DECODING;
-        config->plugin_count = 2;
-    } else if (strcmp(value, plugin_name(PLUGIN_WAL2JSON)) == 0) {
-        config->plugins[0] = PLUGIN_WAL2JSON;
-    } else if (strcmp(value, plugin_name(PLUGIN_TEST_DECODING)) == 0) {
-        config->plugins[0] = PLUGIN_TEST_DECODING;
-    } else {
-        return wrong_value("--plugin", value, "auto, wal2json or test_decoding", error);
+    config->plugin = PLUGINS;
+    if (strcmp(value, "auto") == 0 || plugin_named(value, &config->plugin)) {
+        return true;
     }
-    return true;
+    return wrong_value("--plugin", value, "auto, wal2json or test_decoding", error);
 }
 
 static bool read_backoff(struct feed_config *config, const char *value, struct error *error)

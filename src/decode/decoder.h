@@ -12,46 +12,7 @@
 #include "base/bounds.h"
 #include "base/buffer.h"
 #include "base/text.h"
-
-enum plugin { PLUGIN_TEST_DECODING, PLUGIN_WAL2JSON };
-
-enum change_kind {
-    CHANGE_BEGIN,
-    CHANGE_COMMIT,
-    CHANGE_TABLE,     /* one row, or a TRUNCATE's one table */
-    CHANGE_MESSAGE,   /* pg_logical_emit_message with the prefix MESSAGE_PREFIX */
-    CHANGE_IGNORED,   /* … with another prefix */
-    CHANGE_UNREADABLE /* something that may have been a change */
-};
-
-struct change {
-    enum change_kind kind;
-    uint32_t xid;         /* BEGIN, COMMIT; 0 where the plugin gives none */
-    struct slice name;    /* TABLE: schema and table in the plugin's own writing, borrowed */
-    struct slice content; /* MESSAGE: in the plugin's own writing, borrowed */
-    bool cut;             /* … and there is more of it */
-};
-
-#define MESSAGE_PREFIX "pgnudge"
-
-/* Where one message has got to. Private to the decoder. */
-struct decoder {
-    enum plugin plugin;
-    struct slice input; /* not yet looked at */
-    bool more;          /* pieces of this message are still to come */
-    bool in_names;      /* test_decoding: in the list of names */
-    bool in_quotes;     /* … and in a quoted one */
-    bool after_comma;   /* … and in front of the next one's blank */
-    bool begun;         /* nothing of the message has been looked at yet */
-    size_t carry_len;
-    char carry[RAW_NAME_MAX]; /* a name that a piece's end cut */
-};
-
-/* The plugin's name on the server. */
-const char *plugin_name(enum plugin plugin);
-
-/* The options for START_REPLICATION that make it cheapest and still give xids and commits. */
-const char *plugin_options(enum plugin plugin);
+#include "decode/change.h"
 
 void decoder_init(struct decoder *decoder, enum plugin plugin);
 

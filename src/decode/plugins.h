@@ -1,18 +1,31 @@
-/* What each plugin's file gives to decoder.c. */
+/*
+ * The output plugins, a row each: to add one, write its file, and its row in
+ * plugins.c; all else goes by the table.
+ */
 #ifndef PGNUDGE_DECODE_PLUGINS_H
 #define PGNUDGE_DECODE_PLUGINS_H
 
-#include "decode/decoder.h"
+#include <stdbool.h>
 
-/* The decimal number at the front of `text`, 0 if there is none. */
-uint32_t plugin_xid(struct slice text);
+#include "base/buffer.h"
+#include "base/text.h"
+#include "decode/change.h"
 
-bool test_decoding_next(struct decoder *decoder, struct change *change);
-bool test_decoding_content(struct slice content, struct buffer *out);
-bool test_decoding_name(struct slice name, struct buffer *schema, struct buffer *table);
+struct plugin_entry {
+    const char *name;    /* on the server */
+    const char *options; /* of START_REPLICATION: the cheapest that give xids and commits */
+    const char *install; /* what to do where the server hasn't it */
+    bool filters;        /* it takes add-tables and filter-tables: see catalog/pushdown.h */
 
-bool wal2json_next(struct decoder *decoder, struct change *change);
-bool wal2json_content(struct slice content, struct buffer *out);
-bool wal2json_name(struct slice name, struct buffer *schema, struct buffer *table);
+    /* decoder_next's, decoder_name's, decoder_content's part. */
+    bool (*next)(struct decoder *decoder, struct change *change);
+    bool (*unquote)(struct slice name, struct buffer *schema, struct buffer *table);
+    bool (*content)(struct slice content, struct buffer *out);
+};
+
+extern const struct plugin_entry plugins[PLUGINS];
+
+/* False: none has this name. */
+bool plugin_named(const char *name, enum plugin *plugin);
 
 #endif

@@ -12,7 +12,7 @@
  */
 #include <string.h>
 
-#include "decode/plugins.h"
+#include "decode/test_decoding.h"
 
 static bool skip(struct slice *text, const char *prefix)
 {
@@ -149,7 +149,7 @@ bool test_decoding_next(struct decoder *decoder, struct change *change)
         change->kind = CHANGE_UNREADABLE;
     }
     if (skip(&decoder->input, " ")) {
-        change->xid = plugin_xid(decoder->input);
+        change->xid = slice_xid(decoder->input);
     }
     return true;
 }

@@ -14,7 +14,7 @@
 #include <cJSON.h>
 #include <string.h>
 
-#include "decode/plugins.h"
+#include "decode/wal2json.h"
 
 #define BETWEEN "\",\"table\":\"" /* … of a name's two parts */
 
@@ -86,7 +86,7 @@ static enum change_kind read_table(struct slice text, struct change *change)
 
     while (next_member(&text, &member)) {
         if (key_is(&member, "xid")) {
-            change->xid = plugin_xid(member.value);
+            change->xid = slice_xid(member.value);
         }
         if (key_is(&member, "schema")) {
             if (!next_member(&text, &table) || !key_is(&table, "table") || !table.is_string) {
@@ -106,7 +106,7 @@ static enum change_kind read_mark(struct slice text, enum change_kind kind, stru
 
     while (next_member(&text, &member)) {
         if (key_is(&member, "xid")) {
-            change->xid = plugin_xid(member.value);
+            change->xid = slice_xid(member.value);
         }
     }
     return kind;

@@ -1,18 +1,14 @@
 #include <string.h>
 
 #include "catalog/pushdown.h"
+#include "decode/plugins.h"
 #include "doctor/state.h"
 #include "server/hints.h"
 #include "server/syncnames.h"
 
 static bool is_wanted(const struct exam *exam, enum plugin plugin)
 {
-    for (size_t i = 0; i < exam->config->plugin_count; i++) {
-        if (exam->config->plugins[i] == plugin) {
-            return true;
-        }
-    }
-    return false;
+    return exam->config->plugin == PLUGINS || exam->config->plugin == plugin;
 }
 
 static bool is_taken(const struct exam *exam, enum plugin plugin)
@@ -22,12 +18,12 @@ static bool is_taken(const struct exam *exam, enum plugin plugin)
 
 enum plugin exam_chosen(const struct exam *exam)
 {
-    for (size_t i = 0; i < exam->config->plugin_count; i++) {
-        if (is_taken(exam, exam->config->plugins[i])) {
-            return exam->config->plugins[i];
-        }
+    enum plugin plugin = (enum plugin)0;
+
+    while (plugin < PLUGINS && !(is_wanted(exam, plugin) && is_taken(exam, plugin))) {
+        plugin++;
     }
-    return PLUGINS;
+    return plugin;
 }
 
 const char *plugins_waiting_cure(const struct exam *exam)
@@ -100,7 +96,7 @@ void plugins_report(struct exam *exam)
     }
 
     for (int i = 0; i < PLUGINS; i++) {
-        strcpy(name + strlen("plugin "), plugin_name((enum plugin)i));
+        strcpy(name + strlen("plugin "), plugins[(enum plugin)i].name);
         switch (exam->verdicts[i]) {
         case PLUGIN_UNTRIED:
             break;
@@ -121,7 +117,7 @@ void plugins_report(struct exam *exam)
 
 static bool was_named(const struct exam *exam)
 {
-    return exam->config->plugin_count == 1;
+    return exam->config->plugin != PLUGINS;
 }
 
 /* Whether wal2json could leave out in the server what isn't watched. */
@@ -139,27 +135,27 @@ static void recommend_plugin(struct exam *exam)
     if (chosen == PLUGINS) {
         report_plugin(report, NULL, "mend what failed first");
     } else if (chosen == PLUGIN_WAL2JSON && is_taken(exam, PLUGIN_TEST_DECODING)) {
-        report_plugin(report, plugin_name(chosen),
+        report_plugin(report, plugins[chosen].name,
                       can_filter(exam)
                           ? "it filters in the server, which is cheaper where most changes are in "
                             "other tables; test_decoding needs no replica identities"
                           : "you asked for it; here it filters nothing in the server, so "
                             "test_decoding, which needs no replica identities, would do as well");
     } else if (chosen == PLUGIN_WAL2JSON) {
-        report_plugin(report, plugin_name(chosen),
+        report_plugin(report, plugins[chosen].name,
                       "the server doesn't take test_decoding; --plugin auto takes it, too%s",
                       exam->tables.keyless
                           ? "; its log gets a line for each UPDATE and DELETE of a table without a "
                             "usable replica identity"
                           : "");
     } else if (can_filter(exam) && !exam->tables.keyless) {
-        report_plugin(report, plugin_name(chosen),
+        report_plugin(report, plugins[chosen].name,
                       "it is part of PostgreSQL, needs no replica identities, and %s; --plugin "
                       "wal2json would filter in the server, which is cheaper where most changes "
                       "are in other tables",
                       was_named(exam) ? "you asked for it" : "--plugin auto takes it");
     } else {
-        report_plugin(report, plugin_name(chosen),
+        report_plugin(report, plugins[chosen].name,
                       "it is part of PostgreSQL, needs no replica identities, and %s; wal2json "
                       "would gain nothing here",
                       was_named(exam) ? "you asked for it" : "--plugin auto takes it");

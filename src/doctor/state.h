@@ -57,8 +57,6 @@ enum plugin_verdict {
     PLUGIN_REFUSED
 };
 
-#define PLUGINS 2
-
 struct exam {
     const struct feed_config *config; /* borrowed, as is the next */
     struct report *report;

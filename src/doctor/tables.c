@@ -96,7 +96,7 @@ static bool write_names(struct tables *tables, const struct relation_row *relati
 /* Where wal2json is but the second choice, a cure would cost more than it mends. */
 static bool needs_identities(const struct tables *tables)
 {
-    return tables->config->plugins[0] == PLUGIN_WAL2JSON;
+    return tables->config->plugin == PLUGIN_WAL2JSON;
 }
 
 static void report_silent(struct tables *tables, const struct relation_row *relation,

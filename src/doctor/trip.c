@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "decode/plugins.h"
 #include "doctor/state.h"
 
 #define DOCTOR_PREFIX      "pgnudge-doctor" /* running feeds ignore it */
@@ -116,7 +117,7 @@ void trip_report(struct exam *exam, const struct error *error, int64_t took_us)
                      (double)took_us / (double)CLOCK_MS);
     } else {
         report_check(exam->report, CHECK_OK, check_name(exam),
-                     "a message came back through %s after %.1f ms", plugin_name(exam_chosen(exam)),
-                     (double)took_us / (double)CLOCK_MS);
+                     "a message came back through %s after %.1f ms",
+                     plugins[exam_chosen(exam)].name, (double)took_us / (double)CLOCK_MS);
     }
 }

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "batch/window.h"
 #include "conninfo/conninfo.h"
-#include "decode/decoder.h"
+#include "decode/plugins.h"
 #include "tables/names.h"
 #include "tables/pattern.h"
 #include "visible/replica.h"
@@ -33,8 +33,7 @@ struct feed_config {
     struct log log;
     struct pattern_set tables; /* empty: all */
     struct pattern_set exclude;
-    enum plugin plugins[2]; /* to be tried, in this order */
-    size_t plugin_count;
+    enum plugin plugin; /* PLUGINS: auto, each in turn until the server takes one */
     struct window_limits window;
     int64_t failsafe_us; /* CLOCK_NEVER: off; so with all below where they can be off */
     int64_t status_interval_us;

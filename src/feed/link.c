@@ -137,8 +137,7 @@ static void start_connecting(struct feed *feed, int64_t now_us)
         .catalog = &feed->catalog,
         .first = !feed->link.ever_live,
         .allow_missing = config->allow_missing,
-        .plugins = {config->plugins[0], config->plugins[1]},
-        .plugin_count = config->plugin_count,
+        .plugin = config->plugin,
         .wants_timeline = config->visible_on_count > 0,
         .patience_us = config->liveness_us,
     };

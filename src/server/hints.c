@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "decode/plugins.h"
 
 #define NAME_MAX_BYTES 63 /* of a role or a database; the server cuts longer ones */
 
@@ -60,13 +61,6 @@ static const struct cure slot_cures[] = {
     {"0A000", "",
      "Connect to the primary: a standby makes slots from PostgreSQL 16 on. If this is the primary, "
      "a pooler may be in between."},
-};
-
-static const char *const plugin_installs[] = {
-    [PLUGIN_TEST_DECODING] = "Install PostgreSQL's contrib modules on the server (Red Hat: "
-                             "postgresql-contrib; elsewhere they come with it).",
-    [PLUGIN_WAL2JSON] = "Install it on the server (Debian: postgresql-NN-wal2json, Red Hat: "
-                        "wal2json_NN); test_decoding, of PostgreSQL's contrib, does as well.",
 };
 
 static bool fits(const struct cure *cure, const struct error *error)
@@ -181,7 +175,7 @@ void hint_login(struct error *error, const struct conninfo *info)
 void hint_slot(struct error *error, const struct conninfo *info, enum plugin plugin)
 {
     if (strcmp(error->sqlstate, "58P01") == 0) {
-        give(plugin_installs[plugin], error, info);
+        give(plugins[plugin].install, error, info);
     } else {
         cure(slot_cures, sizeof(slot_cures) / sizeof(slot_cures[0]), error, info);
     }

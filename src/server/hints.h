@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "conninfo/conninfo.h"
-#include "decode/decoder.h"
+#include "decode/plugins.h"
 
 /* For a login that failed, as a walsender or an ordinary one. */
 void hint_login(struct error *error, const struct conninfo *info);

@@ -1,6 +1,7 @@
 #include "source/intake.h"
 
 #include "base/clock.h"
+#include "decode/plugins.h"
 #include "wire/servererror.h"
 
 #define SHOWN_BYTES 40 /* of a message that can't be read: enough to tell what it is */
@@ -39,7 +40,7 @@ static void unreadable(struct intake *intake, struct slice text, int64_t now_us)
     if (!intake->told) {
         intake->told = true;
         log_say(intake->log, LOG_WARNING, "could not read a message of %s: \"%.*s\"",
-                plugin_name(intake->decoder.plugin),
+                plugins[intake->decoder.plugin].name,
                 text.len < SHOWN_BYTES ? (int)text.len : SHOWN_BYTES, text.data);
         log_detail(intake->log, LOG_WARNING, "A resync stands for it and for others like it.");
     }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "catalog/pushdown.h"
 #include "catalog/wanted.h"
+#include "decode/plugins.h"
 #include "pq/login.h"
 #include "pq/query.h"
 #include "repl/command.h"
@@ -45,7 +46,7 @@ struct session {
     enum session_state state;
     struct login *login; /* owns the connection too */
     struct query query;
-    size_t plugin;                /* index of the one being tried */
+    enum plugin plugin;           /* the one being tried */
     char refusal[ERROR_TEXT_MAX]; /* why the one before was not taken */
     struct pushdown pushdown;
     char slot[SLOT_NAME_MAX];
@@ -80,6 +81,7 @@ struct session *session_start(const struct session_setup *setup, int64_t now_us,
     }
     session->setup = *setup;
     session->facts.wal_sender_timeout_us = CLOCK_NEVER;
+    session->plugin = setup->plugin != PLUGINS ? setup->plugin : (enum plugin)0;
     session->pushdown.tables = setup->tables;
     session->pushdown.exclude = setup->exclude;
     session->entered_us = now_us;
@@ -90,11 +92,6 @@ struct session *session_start(const struct session_setup *setup, int64_t now_us,
         return NULL;
     }
     return session;
-}
-
-static enum plugin current_plugin(const struct session *session)
-{
-    return session->setup.plugins[session->plugin];
 }
 
 /* The server, for people. */
@@ -203,11 +200,11 @@ static void append_command(struct session *session, struct buffer *sql)
         buffer_text(sql, SQL_ARM);
         break;
     case SESSION_SLOT:
-        command_create_slot(sql, session->slot, plugin_name(current_plugin(session)));
+        command_create_slot(sql, session->slot, plugins[session->plugin].name);
         break;
     case SESSION_START:
-        buffer_text(&options, plugin_options(current_plugin(session)));
-        if (current_plugin(session) == PLUGIN_WAL2JSON) {
+        buffer_text(&options, plugins[session->plugin].options);
+        if (plugins[session->plugin].filters) {
             append_filters(session, &options);
         }
         command_start(sql, session->slot, (struct slice){options.data, options.len});
@@ -283,7 +280,7 @@ static bool enter(struct session *session, enum session_state state, int64_t now
 
 static enum session_state slot_state(const struct session *session)
 {
-    return current_plugin(session) == PLUGIN_WAL2JSON && pushdown_possible(&session->pushdown)
+    return plugins[session->plugin].filters && pushdown_possible(&session->pushdown)
                ? SESSION_FILTERS
                : SESSION_ARM;
 }
@@ -367,7 +364,7 @@ static bool next_state(struct session *session, int64_t now_us, struct error *er
         return enter(session, SESSION_START, now_us, error);
     case SESSION_START:
         log_say(session->setup.log, LOG_INFO, "streaming from slot \"%s\" with %s", session->slot,
-                plugin_name(current_plugin(session)));
+                plugins[session->plugin].name);
         return enter(session, SESSION_LIVE, now_us, error);
     case SESSION_LIVE:
         break;
@@ -393,11 +390,12 @@ static bool go_on_without(struct session *session, int64_t now_us, struct error 
 static bool try_next_plugin(struct session *session, int64_t now_us, struct error *error)
 {
     if (session->state != SESSION_SLOT || !session->query.ready ||
-        !server_error_refused_plugin(error) || session->plugin + 1 >= session->setup.plugin_count) {
+        !server_error_refused_plugin(error) || session->setup.plugin != PLUGINS ||
+        session->plugin + 1 == PLUGINS) {
         return false;
     }
     log_say(session->setup.log, LOG_INFO, "trying the next plugin, the server refuses %s: %s",
-            plugin_name(current_plugin(session)), error->message);
+            plugins[session->plugin].name, error->message);
     memcpy(session->refusal, error->message, sizeof(session->refusal));
     session->plugin++;
     error_clear(error);
@@ -414,17 +412,17 @@ static void describe(const struct session *session, struct error *error)
     case SESSION_NEAREST:
         return;
     case SESSION_SLOT:
-        hint_slot(error, session->setup.info, current_plugin(session));
+        hint_slot(error, session->setup.info, session->plugin);
         error_prefix(error, "could not create a replication slot with %s on %s",
-                     plugin_name(current_plugin(session)), where(session));
-        if (session->plugin > 0 && error->detail[0] == '\0') {
-            error_detail(error, "Nor with %s: %s", plugin_name(session->setup.plugins[0]),
+                     plugins[session->plugin].name, where(session));
+        if (session->refusal[0] != '\0' && error->detail[0] == '\0') {
+            error_detail(error, "Nor with %s: %s", plugins[session->plugin - 1].name,
                          session->refusal);
         }
         return;
     case SESSION_START:
         error_prefix(error, "could not start the replication with %s on %s",
-                     plugin_name(current_plugin(session)), where(session));
+                     plugins[session->plugin].name, where(session));
         return;
     case SESSION_SETTINGS:
     case SESSION_CHECK:
@@ -557,7 +555,7 @@ struct conn *session_conn(struct session *session)
 
 enum plugin session_plugin(const struct session *session)
 {
-    return current_plugin(session);
+    return session->plugin;
 }
 
 const struct pushdown *session_filters(const struct session *session)

@@ -14,7 +14,7 @@
 #include "base/step.h"
 #include "catalog/catalog.h"
 #include "conninfo/conninfo.h"
-#include "decode/decoder.h"
+#include "decode/plugins.h"
 #include "pq/conn.h"
 #include "repl/timeline.h"
 #include "server/serversql.h"
@@ -28,10 +28,9 @@ struct session_setup {
     struct catalog *catalog; /* begins anew with the session */
     bool first;              /* the tables that the user named must be there */
     bool allow_missing;      /* … or are warned about */
-    enum plugin plugins[2];  /* to be tried, in this order */
-    size_t plugin_count;
-    bool wants_timeline; /* its history is needed: a replica has to be compared with it */
-    int64_t patience_us; /* silence in a step that means a dead link; CLOCK_NEVER: none does */
+    enum plugin plugin;      /* PLUGINS: each in turn until the server takes one */
+    bool wants_timeline;     /* its history is needed: a replica has to be compared with it */
+    int64_t patience_us;     /* silence in a step that means a dead link; CLOCK_NEVER: none does */
 };
 
 /* What the server said on the way, as far as it has. */

@@ -20,6 +20,7 @@
 
 #include "../unit/know.h"
 #include "base/clock.h"
+#include "decode/plugins.h"
 #include "process.h"
 #include "repl/walmessage.h"
 #include "source/intake.h"
@@ -229,11 +230,11 @@ int main(int argc, char **argv)
     if (argc < 2 || argc > 3) {
         fail("usage: decode PLUGIN [FILE]");
     }
-    if (strcmp(argv[1], plugin_name(PLUGIN_WAL2JSON)) == 0) {
+    if (strcmp(argv[1], plugins[PLUGIN_WAL2JSON].name) == 0) {
         plugin = PLUGIN_WAL2JSON;
     }
     if (argc == 2) {
-        puts(plugin_options(plugin));
+        puts(plugins[plugin].options);
     } else {
         measure(plugin, argv[2]);
     }

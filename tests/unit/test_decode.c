@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "decode/plugins.h"
 
 /*
  * Names that a decoder could stumble over; any of them is a legal identifier
@@ -565,7 +566,7 @@ static void names_alone(void)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct buffer schema = {0}, table = {0};
 
-        CASE("%s: %s", plugin_name(cases[i].plugin), cases[i].name);
+        CASE("%s: %s", plugins[cases[i].plugin].name, cases[i].name);
         CHECK_INT(decoder_name(cases[i].plugin, slice_of(cases[i].name), &schema, &table),
                   cases[i].schema != NULL);
         if (cases[i].schema != NULL) {
@@ -599,13 +600,13 @@ static void one_after_the_other(void)
 
 static void plugin_texts(void)
 {
-    CHECK_TEXT(plugin_name(PLUGIN_TEST_DECODING), "test_decoding");
-    CHECK_TEXT(plugin_name(PLUGIN_WAL2JSON), "wal2json");
-    CHECK(strstr(plugin_options(PLUGIN_TEST_DECODING), "\"include-xids\" 'on'") != NULL);
+    CHECK_TEXT(plugins[PLUGIN_TEST_DECODING].name, "test_decoding");
+    CHECK_TEXT(plugins[PLUGIN_WAL2JSON].name, "wal2json");
+    CHECK(strstr(plugins[PLUGIN_TEST_DECODING].options, "\"include-xids\" 'on'") != NULL);
     /* Messages would lose their xid and their end. */
-    CHECK(strstr(plugin_options(PLUGIN_TEST_DECODING), "skip-empty-xacts") == NULL);
-    CHECK(strstr(plugin_options(PLUGIN_WAL2JSON), "\"format-version\" '2'") != NULL);
-    CHECK(strstr(plugin_options(PLUGIN_WAL2JSON), "\"include-transaction\" 'true'") != NULL);
+    CHECK(strstr(plugins[PLUGIN_TEST_DECODING].options, "skip-empty-xacts") == NULL);
+    CHECK(strstr(plugins[PLUGIN_WAL2JSON].options, "\"format-version\" '2'") != NULL);
+    CHECK(strstr(plugins[PLUGIN_WAL2JSON].options, "\"include-transaction\" 'true'") != NULL);
 }
 
 /* Changes a few bytes, or repeats, drops or swaps some. */

@@ -161,7 +161,7 @@ static void what_is_named(void)
     conninfo_free(&info);
 }
 
-static void plugins(void)
+static void plugin_refusals(void)
 {
     static const char *const servers_hint =
         "If it is safe for all REPLICATION users to use this library as an output plugin, add it "
@@ -205,7 +205,7 @@ static const struct check_test tests[] = {
     {"… and not the server's own", the_clients_address},
     {"names are quoted, and cut where the server cuts them", names_are_quoted},
     {"what the server names decides, in any language", what_is_named},
-    {"plugins: not allowed, and not installed", plugins},
+    {"plugins: not allowed, and not installed", plugin_refusals},
     {"a hint follows the server's, once", slots_in_use},
 };
 

@@ -1,0 +1,43 @@
+#include "decode/plugins.h"
+
+#include <string.h>
+
+#include "decode/test_decoding.h"
+#include "decode/wal2json.h"
+
+const struct plugin_entry plugins[PLUGINS] = {
+    [PLUGIN_TEST_DECODING] =
+        {
+            .name = "test_decoding",
+            .options = "\"include-xids\" 'on', \"include-timestamp\" 'off'",
+            .install = "Install PostgreSQL's contrib modules on the server (Red Hat: "
+                       "postgresql-contrib; elsewhere they come with it).",
+            .next = test_decoding_next,
+            .unquote = test_decoding_name,
+            .content = test_decoding_content,
+        },
+    [PLUGIN_WAL2JSON] =
+        {
+            .name = "wal2json",
+            .options = "\"format-version\" '2', \"include-xids\" 'true', "
+                       "\"include-transaction\" 'true', \"include-types\" 'false', "
+                       "\"include-typmod\" 'false'",
+            .install = "Install it on the server (Debian: postgresql-NN-wal2json, Red Hat: "
+                       "wal2json_NN); test_decoding, of PostgreSQL's contrib, does as well.",
+            .filters = true,
+            .next = wal2json_next,
+            .unquote = wal2json_name,
+            .content = wal2json_content,
+        },
+};
+
+bool plugin_named(const char *name, enum plugin *plugin)
+{
+    for (int i = 0; i < PLUGINS; i++) {
+        if (strcmp(name, plugins[i].name) == 0) {
+            *plugin = (enum plugin)i;
+            return true;
+        }
+    }
+    return false;
+}
