@@ -8,7 +8,8 @@ MANDIR  ?= $(PREFIX)/share/man
 BUILD   ?= build
 VERSION := 0.1.0
 
-WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(if $(WERROR),-Werror)
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
+    -Wstrict-prototypes -Wformat=2 -Wundef -Wwrite-strings -Wvla $(if $(WERROR),-Werror)
 PKGS := openssl libcjson
 
 CFLAGS   ?= -O2 -g

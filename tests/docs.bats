@@ -382,7 +382,7 @@ without_server() {
 @test "connection parameters, variables and files are in the manual page" {
     local words
     mapfile -t words < <(sed -nE 's/.*\[CONN_.*= \{"([a-z_]+)", .*/\1/p' "$repo/src/conninfo/conninfo.c"
-        grep -ohE '"PG[A-Z_]+"' "$repo/src/conninfo/conninfo.c" | tr -d '"'
+        grep -oE '"PG[A-Z_]+"' -h "$repo"/src/conninfo/conn{info,layers}.c | tr -d '"'
         grep -ohE '"\.(pg|postgresql/)[a-z_.]+"' "$repo"/src/{conninfo,auth,tls}/*.c | sed 's|"\(.*\)"|~/\1|')
     echo "${words[*]}"
     ((${#words[@]} >= 80))

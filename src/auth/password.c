@@ -56,14 +56,9 @@ const char *password_text(const struct password *password)
     return password != NULL ? password->text : NULL;
 }
 
-int password_fd(const struct password *password)
+struct pollfd password_pollfd(const struct password *password)
 {
-    return password_waits(password) ? prompt_fd(password->prompt) : -1;
-}
-
-short password_events(const struct password *password)
-{
-    return password_waits(password) ? prompt_events(password->prompt) : (short)0;
+    return password_waits(password) ? prompt_pollfd(password->prompt) : (struct pollfd){.fd = -1};
 }
 
 void password_step(struct password *password)

@@ -6,6 +6,7 @@
 #ifndef PGNUDGE_AUTH_PASSWORD_H
 #define PGNUDGE_AUTH_PASSWORD_H
 
+#include <poll.h>
 #include <stdbool.h>
 
 struct password;
@@ -33,9 +34,8 @@ bool password_waits(const struct password *password);
 /* What has been typed; NULL while nothing has. Borrowed. */
 const char *password_text(const struct password *password);
 
-/* -1 with no events while nobody is asked. */
-int password_fd(const struct password *password);
-short password_events(const struct password *password);
+/* None while nobody is asked. */
+struct pollfd password_pollfd(const struct password *password);
 
 /* Goes on, when poll has returned. */
 void password_step(struct password *password);

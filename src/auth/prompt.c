@@ -166,14 +166,10 @@ const char *prompt_answer(const struct prompt *prompt)
     return prompt->answer;
 }
 
-int prompt_fd(const struct prompt *prompt)
+struct pollfd prompt_pollfd(const struct prompt *prompt)
 {
-    return prompt->fd;
-}
-
-short prompt_events(const struct prompt *prompt)
-{
-    return (short)(POLLIN | (prompt->unsent[0] != '\0' ? POLLOUT : 0));
+    return (struct pollfd){.fd = prompt->fd,
+                           .events = (short)(POLLIN | (prompt->unsent[0] != '\0' ? POLLOUT : 0))};
 }
 
 void prompt_close(struct prompt *prompt)

@@ -6,6 +6,8 @@
 #ifndef PGNUDGE_AUTH_PROMPT_H
 #define PGNUDGE_AUTH_PROMPT_H
 
+#include <poll.h>
+
 #define PROMPT_TEXT_MAX   256  /* bytes of a question, NUL included; a longer one is cut */
 #define PROMPT_REMARK_MAX 1024 /* bytes of what goes before it, likewise */
 #define PROMPT_ANSWER_MAX 4096 /* bytes of an answer, NUL included: what terminals take in a line */
@@ -30,8 +32,7 @@ enum prompt_step prompt_step(struct prompt *prompt);
 /* After PROMPT_ANSWERED: the line, in memory that is kept out of core dumps. Borrowed. */
 const char *prompt_answer(const struct prompt *prompt);
 
-int prompt_fd(const struct prompt *prompt);
-short prompt_events(const struct prompt *prompt);
+struct pollfd prompt_pollfd(const struct prompt *prompt);
 
 /* Leaves the terminal as it was, and wipes the answer. NULL is fine. */
 void prompt_close(struct prompt *prompt);

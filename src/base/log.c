@@ -69,36 +69,15 @@ bool log_wants(const struct log *log, enum log_level level)
     return level <= log->level;
 }
 
-void log_say(const struct log *log, enum log_level level, const char *format, ...)
+void log_line(const struct log *log, enum log_level level, const char *label, const char *format,
+              ...)
 {
-    static const char *const label[] = {"error", "warning", "info", "debug"};
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
     va_list args;
 
     if (log_wants(log, level)) {
         va_start(args, format);
-        print(log, label[level], format, args);
-        va_end(args);
-    }
-}
-
-void log_detail(const struct log *log, enum log_level level, const char *format, ...)
-{
-    va_list args;
-
-    if (log_wants(log, level)) {
-        va_start(args, format);
-        print(log, "detail", format, args);
-        va_end(args);
-    }
-}
-
-void log_hint(const struct log *log, enum log_level level, const char *format, ...)
-{
-    va_list args;
-
-    if (log_wants(log, level)) {
-        va_start(args, format);
-        print(log, "hint", format, args);
+        print(log, label != NULL ? label : levels[level], format, args);
         va_end(args);
     }
 }

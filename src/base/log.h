@@ -27,14 +27,13 @@ void log_close(struct log *log);
 
 bool log_wants(const struct log *log, enum log_level level);
 
-void log_say(const struct log *log, enum log_level level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* A message of `level`; or, with a label, a line below the message before it. */
+void log_line(const struct log *log, enum log_level level, const char *label, const char *format,
+              ...) __attribute__((format(printf, 4, 5)));
 
-/* A line below the message of `level` before it. */
-void log_detail(const struct log *log, enum log_level level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-void log_hint(const struct log *log, enum log_level level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+#define log_say(log, level, ...)    log_line(log, level, NULL, __VA_ARGS__)
+#define log_detail(log, level, ...) log_line(log, level, "detail", __VA_ARGS__)
+#define log_hint(log, level, ...)   log_line(log, level, "hint", __VA_ARGS__)
 
 /* The error's message, detail and hints. */
 void log_report(const struct log *log, enum log_level level, const struct error *error);

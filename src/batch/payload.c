@@ -1,6 +1,6 @@
 #include "batch/payload.h"
 
-#include <cJSON.h>
+#include <cjson/cJSON.h>
 
 static void append_string(struct buffer *out, const char *key, const struct buffer *text)
 {

@@ -8,6 +8,7 @@
 #include "auth/password.h"
 #include "base/clock.h"
 #include "cli/duration.h"
+#include "conninfo/connlayers.h"
 #include "conninfo/connstring.h"
 #include "decode/plugins.h"
 

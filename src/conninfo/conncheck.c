@@ -1,4 +1,5 @@
-/* conninfo_finish: libpq's defaults, and what the values must be. */
+#include "conninfo/conncheck.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -11,7 +12,6 @@
 
 #include "base/clock.h"
 #include "base/home.h"
-#include "conninfo/conninfo.h"
 #include "conninfo/connstring.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -125,19 +125,18 @@ static bool read_number(const struct conninfo *info, enum conn_param param, int 
     const char *text = conninfo_text(info, param);
     long value;
     char *end;
+    bool ok;
 
     if (text[0] == '\0') {
         return true;
     }
     errno = 0;
     value = strtol(text, &end, 10);
-    if (end == text || errno != 0 || value < INT_MIN || value > INT_MAX) {
-        end = "!";
-    }
+    ok = end != text && errno == 0 && value >= INT_MIN && value <= INT_MAX;
     while (isspace((unsigned char)*end)) {
         end++;
     }
-    if (*end != '\0') {
+    if (!ok || *end != '\0') {
         return invalid(info, param, "a whole number", error);
     }
     *number = (int)value;

@@ -144,42 +144,6 @@ bool conninfo_set_string(struct conninfo *info, const char *text, struct error *
 /* Sets the database; a text that libpq takes for a connection string is one. */
 bool conninfo_set_dbname(struct conninfo *info, const char *text, struct error *error);
 
-/* Takes over from `other` what `info` doesn't say. */
-bool conninfo_fill(struct conninfo *info, const struct conninfo *other, struct error *error);
-
-/*
- * Sets what the service says that is named by `info` or PGSERVICE, where
- * `info` doesn't say it. False: no such service, or a malformed file.
- */
-bool conninfo_from_service(struct conninfo *info, struct error *error);
-
-/*
- * Sets what the PG* variables say and `info` doesn't. An empty variable counts
- * as none. PGPASSWORD is wiped from the environment in any case.
- */
-bool conninfo_from_environment(struct conninfo *info, struct error *error);
-
-/*
- * Fills in libpq's defaults, reads the numbers and choices, and refuses what
- * pgnudge lacks and can't ignore safely. False: a value is wrong, said in
- * `error` (ERROR_PERMANENT), before anything was touched.
- */
-bool conninfo_finish(struct conninfo *info, struct error *error);
-
-/* The service file, the environment, and conninfo_finish. */
-bool conninfo_complete(struct conninfo *info, struct error *error);
-
-/*
- * Makes `out` of a connection string (or a database name) in which what it
- * leaves out is taken from `base`, which is complete; but host, hostaddr and
- * port, and the password file's word on them, are its own, or those of its
- * service, the PG* variables, libpq's defaults; and target_session_attrs and
- * load_balance_hosts, which choose among hosts, its own or its service's. On
- * failure `out` is empty.
- */
-bool conninfo_derive(struct conninfo *out, const struct conninfo *base, const char *text,
-                     struct error *error);
-
 /* The parameter's text, or "" where it is unset. Borrowed. */
 const char *conninfo_text(const struct conninfo *info, enum conn_param param);
 
@@ -191,8 +155,6 @@ const char *conninfo_variable(enum conn_param param);
 
 /* The parameter of that name, or CONN_PARAMS where there is none. */
 enum conn_param conninfo_param(const char *keyword);
-
-const char *sslmode_name(enum sslmode mode);
 
 /* Wipes and frees the values. */
 void conninfo_free(struct conninfo *info);

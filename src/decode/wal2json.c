@@ -11,7 +11,7 @@
  * far as "table"; the columns are never looked at. A name is handed out as
  * the bytes from its schema to its table: public","table":"orders
  */
-#include <cJSON.h>
+#include <cjson/cJSON.h>
 #include <string.h>
 
 #include "decode/wal2json.h"

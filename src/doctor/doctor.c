@@ -99,8 +99,7 @@ static void wait_for_events(const struct doctor *doctor, struct pollfd fds[POLL_
     exam_fds(&doctor->exam, fds);
     fds[POLL_OUTPUT] = (struct pollfd){.fd = doctor->ended ? -1 : doctor->output.fd,
                                        .events = text ? output_events(&doctor->output) : (short)0};
-    fds[POLL_PASSWORD] = (struct pollfd){.fd = password_fd(doctor->exam.config->password),
-                                         .events = password_events(doctor->exam.config->password)};
+    fds[POLL_PASSWORD] = password_pollfd(doctor->exam.config->password);
     os_poll(fds, POLL_COUNT, deadline_us == CLOCK_NEVER ? CLOCK_NEVER : timeout_us, waiting);
 }
 

@@ -494,11 +494,7 @@ void exam_step(struct exam *exam, int64_t now_us)
 
 static struct pollfd side_fd(const struct exam *exam, enum side side)
 {
-    if (!has(exam, side)) {
-        return (struct pollfd){.fd = -1};
-    }
-    return (struct pollfd){.fd = login_fd(exam->login[side]),
-                           .events = login_events(exam->login[side])};
+    return has(exam, side) ? login_pollfd(exam->login[side]) : (struct pollfd){.fd = -1};
 }
 
 void exam_fds(const struct exam *exam, struct pollfd fds[EXAM_FDS])
@@ -516,8 +512,7 @@ void exam_fds(const struct exam *exam, struct pollfd fds[EXAM_FDS])
         fds[0] = side_fd(exam, is_login(exam) ? question_side(exam->state) : exam->side);
     }
     if (exam->cancel != NULL) {
-        fds[2] =
-            (struct pollfd){.fd = cancel_fd(exam->cancel), .events = cancel_events(exam->cancel)};
+        fds[2] = cancel_pollfd(exam->cancel);
     }
 }
 

@@ -74,20 +74,16 @@ static void wait_for_events(struct feed *feed, struct pollfd fds[POLL_COUNT],
         fds[i] = (struct pollfd){.fd = -1};
     }
     fds[POLL_OUTPUT] = printer_pollfd(feed, now_us);
-    fds[POLL_PASSWORD] = (struct pollfd){.fd = password_fd(feed->config->password),
-                                         .events = password_events(feed->config->password)};
+    fds[POLL_PASSWORD] = password_pollfd(feed->config->password);
     fds[POLL_STREAM] = link_pollfd(feed);
     if (link->gate != NULL) {
-        fds[POLL_GATE] =
-            (struct pollfd){.fd = gate_fd(link->gate), .events = gate_events(link->gate)};
+        fds[POLL_GATE] = gate_pollfd(link->gate);
     }
     if (link->cancel != NULL) {
-        fds[POLL_CANCEL] =
-            (struct pollfd){.fd = cancel_fd(link->cancel), .events = cancel_events(link->cancel)};
+        fds[POLL_CANCEL] = cancel_pollfd(link->cancel);
     }
     for (size_t i = 0; i < feed->config->visible_on_count; i++) {
-        fds[POLL_REPLICAS + i] = (struct pollfd){.fd = replica_fd(feed->replicas[i]),
-                                                 .events = replica_events(feed->replicas[i])};
+        fds[POLL_REPLICAS + i] = replica_pollfd(feed->replicas[i]);
     }
     os_poll(fds, POLL_COUNT, deadline_us == CLOCK_NEVER ? CLOCK_NEVER : timeout_us, waiting);
 }

@@ -439,8 +439,7 @@ struct pollfd link_pollfd(struct feed *feed)
     if (link->session == NULL) {
         return entry;
     }
-    entry.fd = session_fd(link->session);
-    entry.events = session_events(link->session);
+    entry = session_pollfd(link->session);
     if (gulping && !link->gulp_told) {
         entry.events &= (short)~POLLIN;
     } else if (gulping != link->low_water) {

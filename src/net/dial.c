@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/os.h"
+#include "conninfo/conncheck.h"
 #include "wire/message.h"
 
 #define SSL_REQUEST_CODE 80877103
@@ -192,17 +193,14 @@ bool dial_reached(const struct dial *dial)
     return dial->state != DIAL_CONNECTING;
 }
 
-int dial_fd(const struct dial *dial)
+struct pollfd dial_pollfd(const struct dial *dial)
 {
-    return transport_fd(dial->transport);
-}
+    struct pollfd entry = transport_pollfd(dial->transport, false);
 
-short dial_events(const struct dial *dial)
-{
     if (dial->state == DIAL_CONNECTING || dial->request.len > 0) {
-        return POLLOUT;
+        entry.events = POLLOUT;
     }
-    return transport_read_events(dial->transport);
+    return entry;
 }
 
 struct transport *dial_take(struct dial *dial)

@@ -2,6 +2,7 @@
 #ifndef PGNUDGE_NET_DIAL_H
 #define PGNUDGE_NET_DIAL_H
 
+#include <poll.h>
 #include <stdbool.h>
 
 #include "base/error.h"
@@ -28,8 +29,7 @@ enum io dial_step(struct dial *dial, struct error *error);
 /* Whether the network part succeeded, so that a failure is about TLS. */
 bool dial_reached(const struct dial *dial);
 
-int dial_fd(const struct dial *dial);
-short dial_events(const struct dial *dial);
+struct pollfd dial_pollfd(const struct dial *dial);
 
 /* The finished stream, which is the caller's from now on. */
 struct transport *dial_take(struct dial *dial);

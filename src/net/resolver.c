@@ -141,9 +141,9 @@ enum step resolver_step(struct resolver *resolver, struct address_list *list, st
     return take_answer(resolver, list, error);
 }
 
-int resolver_fd(const struct resolver *resolver)
+struct pollfd resolver_pollfd(const struct resolver *resolver)
 {
-    return resolver->fd;
+    return (struct pollfd){.fd = resolver->fd, .events = POLLIN};
 }
 
 void resolver_free(struct resolver *resolver)

@@ -7,6 +7,8 @@
 #ifndef PGNUDGE_NET_RESOLVER_H
 #define PGNUDGE_NET_RESOLVER_H
 
+#include <poll.h>
+
 #include "base/error.h"
 #include "base/step.h"
 #include "conninfo/hosts.h"
@@ -21,7 +23,7 @@ struct resolver *resolver_start(const struct host *host, struct error *error);
 enum step resolver_step(struct resolver *resolver, struct address_list *list, struct error *error);
 
 /* Readable when there is something to do for resolver_step. */
-int resolver_fd(const struct resolver *resolver);
+struct pollfd resolver_pollfd(const struct resolver *resolver);
 
 /* Ends the lookup if it is still under way. NULL is fine. */
 void resolver_free(struct resolver *resolver);

@@ -186,14 +186,14 @@ int transport_fd(const struct transport *transport)
     return transport->fd;
 }
 
-short transport_read_events(const struct transport *transport)
+struct pollfd transport_pollfd(const struct transport *transport, bool writes)
 {
-    return transport->tls != NULL ? tls_read_events(transport->tls) : POLLIN;
-}
+    const struct tls *tls = transport->tls;
+    short reads = tls != NULL ? tls_read_events(tls) : POLLIN;
+    short writing = tls != NULL ? tls_write_events(tls) : POLLOUT;
 
-short transport_write_events(const struct transport *transport)
-{
-    return transport->tls != NULL ? tls_write_events(transport->tls) : POLLOUT;
+    return (struct pollfd){.fd = transport->fd,
+                           .events = (short)(writes ? reads | writing : reads)};
 }
 
 bool transport_pending(const struct transport *transport)

@@ -5,6 +5,7 @@
 #ifndef PGNUDGE_NET_TRANSPORT_H
 #define PGNUDGE_NET_TRANSPORT_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -41,8 +42,7 @@ enum io transport_write(struct transport *transport, const void *data, size_t le
 int transport_fd(const struct transport *transport);
 
 /* The poll events that a read that returned IO_AGAIN waits for, or a write. */
-short transport_read_events(const struct transport *transport);
-short transport_write_events(const struct transport *transport);
+struct pollfd transport_pollfd(const struct transport *transport, bool writes);
 
 /* Whether a read may return data although the socket isn't readable. */
 bool transport_pending(const struct transport *transport);

@@ -217,9 +217,9 @@ enum attempts_next attempts_look_up(struct attempts *attempts, bool late, struct
     return step == STEP_DONE ? enter_addresses(attempts) : next_host(attempts, error);
 }
 
-int attempts_lookup_fd(const struct attempts *attempts)
+struct pollfd attempts_pollfd(const struct attempts *attempts)
 {
-    return resolver_fd(attempts->resolver);
+    return resolver_pollfd(attempts->resolver);
 }
 
 unsigned attempts_lookups(const struct attempts *attempts)

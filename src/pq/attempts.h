@@ -6,6 +6,7 @@
 #ifndef PGNUDGE_PQ_ATTEMPTS_H
 #define PGNUDGE_PQ_ATTEMPTS_H
 
+#include <poll.h>
 #include <stdbool.h>
 
 #include "base/error.h"
@@ -45,7 +46,7 @@ enum attempts_next attempts_start(struct attempts *attempts, struct error *error
  * attempts_lookup_fd is readable when there is news. `late`: no time is left for it.
  */
 enum attempts_next attempts_look_up(struct attempts *attempts, bool late, struct error *error);
-int attempts_lookup_fd(const struct attempts *attempts);
+struct pollfd attempts_pollfd(const struct attempts *attempts);
 
 /* How many lookups have begun so far. */
 unsigned attempts_lookups(const struct attempts *attempts);

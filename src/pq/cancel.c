@@ -72,18 +72,10 @@ enum step cancel_step(struct cancel *cancel, struct error *error)
     return io == IO_AGAIN ? STEP_WAIT : io == IO_ERROR ? STEP_FAILED : STEP_DONE;
 }
 
-int cancel_fd(const struct cancel *cancel)
+struct pollfd cancel_pollfd(const struct cancel *cancel)
 {
-    return cancel->transport != NULL ? transport_fd(cancel->transport) : dial_fd(cancel->dial);
-}
-
-short cancel_events(const struct cancel *cancel)
-{
-    if (cancel->transport == NULL) {
-        return dial_events(cancel->dial);
-    }
-    return cancel->request.len > 0 ? transport_write_events(cancel->transport)
-                                   : transport_read_events(cancel->transport);
+    return cancel->transport != NULL ? transport_pollfd(cancel->transport, cancel->request.len > 0)
+                                     : dial_pollfd(cancel->dial);
 }
 
 void cancel_free(struct cancel *cancel)

@@ -5,6 +5,8 @@
 #ifndef PGNUDGE_PQ_CANCEL_H
 #define PGNUDGE_PQ_CANCEL_H
 
+#include <poll.h>
+
 #include "base/error.h"
 #include "base/step.h"
 #include "conninfo/conninfo.h"
@@ -18,8 +20,7 @@ struct cancel *cancel_start(struct conn *conn, const struct conninfo *info, stru
 /* STEP_DONE: the server has taken the request (and closed, which is its answer). */
 enum step cancel_step(struct cancel *cancel, struct error *error);
 
-int cancel_fd(const struct cancel *cancel);
-short cancel_events(const struct cancel *cancel);
+struct pollfd cancel_pollfd(const struct cancel *cancel);
 
 /* NULL is fine. */
 void cancel_free(struct cancel *cancel);

@@ -122,19 +122,10 @@ struct frame conn_next(struct conn *conn)
     return frame;
 }
 
-int conn_fd(const struct conn *conn)
+struct pollfd conn_pollfd(const struct conn *conn)
 {
-    return transport_fd(conn->transport);
-}
-
-short conn_events(const struct conn *conn)
-{
-    short events = transport_read_events(conn->transport);
-
-    if (conn->out.len > 0 || conn->out.failed) { /* conn_flush says so */
-        events = (short)(events | transport_write_events(conn->transport));
-    }
-    return events;
+    /* conn_flush says that it has failed. */
+    return transport_pollfd(conn->transport, conn->out.len > 0 || conn->out.failed);
 }
 
 bool conn_pending(const struct conn *conn)

@@ -5,6 +5,7 @@
 #ifndef PGNUDGE_PQ_CONN_H
 #define PGNUDGE_PQ_CONN_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -49,10 +50,8 @@ enum io conn_receive(struct conn *conn, struct error *error);
 /* The next message that conn_receive brought; a ParameterStatus is kept and not shown. */
 struct frame conn_next(struct conn *conn);
 
-int conn_fd(const struct conn *conn);
-
 /* The poll events that the connection waits for. */
-short conn_events(const struct conn *conn);
+struct pollfd conn_pollfd(const struct conn *conn);
 
 /* Whether conn_receive may have data without the socket being readable. */
 bool conn_pending(const struct conn *conn);

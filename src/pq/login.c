@@ -499,26 +499,15 @@ enum step login_step(struct login *login, int64_t now_us, struct error *error)
     return step == STEP_FAILED ? next_attempt(login, now_us, error) : step;
 }
 
-int login_fd(const struct login *login)
+struct pollfd login_pollfd(const struct login *login)
 {
     if (login->state == LOGIN_ASKING) {
-        return -1;
+        return (struct pollfd){.fd = -1};
     }
     if (login->state == LOGIN_LOOKING_UP) {
-        return attempts_lookup_fd(login->attempts);
+        return attempts_pollfd(login->attempts);
     }
-    return login->conn != NULL ? conn_fd(login->conn) : dial_fd(login->dial);
-}
-
-short login_events(const struct login *login)
-{
-    if (login->state == LOGIN_ASKING) {
-        return 0;
-    }
-    if (login->state == LOGIN_LOOKING_UP) {
-        return POLLIN;
-    }
-    return login->conn != NULL ? conn_events(login->conn) : dial_events(login->dial);
+    return login->conn != NULL ? conn_pollfd(login->conn) : dial_pollfd(login->dial);
 }
 
 int64_t login_deadline(const struct login *login)

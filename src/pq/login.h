@@ -6,6 +6,7 @@
 #ifndef PGNUDGE_PQ_LOGIN_H
 #define PGNUDGE_PQ_LOGIN_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,8 +37,8 @@ struct login *login_start(const struct conninfo *info, const struct address *onl
 /* Goes on as far as it can without waiting, and gives up an address at its deadline. */
 enum step login_step(struct login *login, int64_t now_us, struct error *error);
 
-int login_fd(const struct login *login); /* -1 while a password is typed */
-short login_events(const struct login *login);
+/* None while a password is typed. */
+struct pollfd login_pollfd(const struct login *login);
 
 /* When login_step must be called again whatever the socket does. */
 int64_t login_deadline(const struct login *login);

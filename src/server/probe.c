@@ -200,17 +200,9 @@ void probe_ask(struct probe *probe, const char *sql, query_row_fn *on_row, void 
     conn_flush(login_conn(probe->login), &ignored);
 }
 
-int probe_fd(const struct probe *probe)
+struct pollfd probe_pollfd(const struct probe *probe)
 {
-    if (probe->login == NULL) {
-        return -1;
-    }
-    return login_fd(probe->login);
-}
-
-short probe_events(const struct probe *probe)
-{
-    return probe->login != NULL ? login_events(probe->login) : (short)0;
+    return probe->login != NULL ? login_pollfd(probe->login) : (struct pollfd){.fd = -1};
 }
 
 int64_t probe_deadline(const struct probe *probe)

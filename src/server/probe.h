@@ -5,6 +5,7 @@
 #ifndef PGNUDGE_SERVER_PROBE_H
 #define PGNUDGE_SERVER_PROBE_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -55,8 +56,8 @@ void probe_ask(struct probe *probe, const char *sql, query_row_fn *on_row, void 
 /* It is of no use (the wrong server): closes it and begins anew, later. */
 void probe_reject(struct probe *probe, int64_t now_us);
 
-int probe_fd(const struct probe *probe); /* -1 while it waits to try again */
-short probe_events(const struct probe *probe);
+/* None while it waits to try again. */
+struct pollfd probe_pollfd(const struct probe *probe);
 int64_t probe_deadline(const struct probe *probe);
 
 /* NULL is fine. */

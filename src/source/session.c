@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "catalog/pushdown.h"
 #include "catalog/wanted.h"
+#include "conninfo/conncheck.h"
 #include "decode/plugins.h"
 #include "pq/login.h"
 #include "pq/query.h"
@@ -497,16 +498,10 @@ enum step session_step(struct session *session, int64_t now_us, struct error *er
     return step;
 }
 
-int session_fd(const struct session *session)
+struct pollfd session_pollfd(const struct session *session)
 {
-    return session->state == SESSION_LOGIN ? login_fd(session->login)
-                                           : conn_fd(login_conn(session->login));
-}
-
-short session_events(const struct session *session)
-{
-    return session->state == SESSION_LOGIN ? login_events(session->login)
-                                           : conn_events(login_conn(session->login));
+    return session->state == SESSION_LOGIN ? login_pollfd(session->login)
+                                           : conn_pollfd(login_conn(session->login));
 }
 
 int64_t session_deadline(const struct session *session)

@@ -5,6 +5,7 @@
 #ifndef PGNUDGE_SOURCE_SESSION_H
 #define PGNUDGE_SOURCE_SESSION_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,8 +55,7 @@ struct session *session_start(const struct session_setup *setup, int64_t now_us,
 /* Goes on as far as it can without waiting. STEP_DONE: the stream is live. */
 enum step session_step(struct session *session, int64_t now_us, struct error *error);
 
-int session_fd(const struct session *session);
-short session_events(const struct session *session);
+struct pollfd session_pollfd(const struct session *session);
 
 /* When session_step must be called whatever the socket does. */
 int64_t session_deadline(const struct session *session);

@@ -347,14 +347,9 @@ uint64_t gate_listed_at(const struct gate *gate)
     return gate->listed_at;
 }
 
-int gate_fd(const struct gate *gate)
+struct pollfd gate_pollfd(const struct gate *gate)
 {
-    return probe_fd(gate->probe);
-}
-
-short gate_events(const struct gate *gate)
-{
-    return probe_events(gate->probe);
+    return probe_pollfd(gate->probe);
 }
 
 int64_t gate_deadline(const struct gate *gate)

@@ -9,6 +9,7 @@
 #ifndef PGNUDGE_VISIBLE_GATE_H
 #define PGNUDGE_VISIBLE_GATE_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -85,8 +86,7 @@ const struct snapshot *gate_running(const struct gate *gate);
 /* The stream's position when that list was asked for. */
 uint64_t gate_listed_at(const struct gate *gate);
 
-int gate_fd(const struct gate *gate); /* -1: none */
-short gate_events(const struct gate *gate);
+struct pollfd gate_pollfd(const struct gate *gate);
 int64_t gate_deadline(const struct gate *gate);
 
 /* NULL is fine. */

@@ -393,14 +393,9 @@ void replica_rest(struct replica *replica, int64_t now_us)
     pace_rest(&replica->pace, now_us);
 }
 
-int replica_fd(const struct replica *replica)
+struct pollfd replica_pollfd(const struct replica *replica)
 {
-    return probe_fd(replica->probe);
-}
-
-short replica_events(const struct replica *replica)
-{
-    return probe_events(replica->probe);
+    return probe_pollfd(replica->probe);
 }
 
 int64_t replica_deadline(const struct replica *replica)

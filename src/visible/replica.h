@@ -13,6 +13,7 @@
 #ifndef PGNUDGE_VISIBLE_REPLICA_H
 #define PGNUDGE_VISIBLE_REPLICA_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -63,8 +64,7 @@ bool replica_shows(const struct replica *replica, uint64_t lsn);
 void replica_hurry(struct replica *replica, int64_t now_us);
 void replica_rest(struct replica *replica, int64_t now_us);
 
-int replica_fd(const struct replica *replica); /* -1: none */
-short replica_events(const struct replica *replica);
+struct pollfd replica_pollfd(const struct replica *replica);
 int64_t replica_deadline(const struct replica *replica);
 
 /* NULL is fine. */

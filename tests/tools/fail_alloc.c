@@ -2,7 +2,7 @@
  * Linked into pgnudge by `make oom` (--wrap): the allocation with the number PGNUDGE_FAIL_AT fails,
  * cJSON's too; at the end their count is appended to the file PGNUDGE_ALLOCATIONS.
  */
-#include <cJSON.h>
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

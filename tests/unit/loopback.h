@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "conninfo/conncheck.h"
 #include "pq/conn.h"
 
 /* Listens there, and sets where that is. The caller closes it. -1: it can't be had. */

@@ -3,7 +3,7 @@
  * real socket, with the allocations of pgnudge's own code and of cJSON counted,
  * and its lookups in hash tables (the linker wraps them, see Makefile).
  */
-#include <cJSON.h>
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 

@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <sys/wait.h>
 
+#include "conninfo/conncheck.h"
 #include "pq/attempts.h"
 
 #include "check.h"
@@ -80,7 +81,7 @@ static void in_order(void)
 static enum attempts_next looked_up(struct fixture *fixture, enum attempts_next next)
 {
     while (next == ATTEMPTS_LOOKUP) {
-        struct pollfd fd = {.fd = attempts_lookup_fd(fixture->attempts), .events = POLLIN};
+        struct pollfd fd = attempts_pollfd(fixture->attempts);
 
         poll(&fd, 1, 10000);
         next = attempts_look_up(fixture->attempts, false, &fixture->error);

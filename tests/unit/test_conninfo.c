@@ -1,5 +1,7 @@
 /* Connection parameters: libpq's defaults, the PG* variables, and what is refused. */
+#include "conninfo/conncheck.h"
 #include "conninfo/conninfo.h"
+#include "conninfo/connlayers.h"
 
 #include <pwd.h>
 #include <stdlib.h>

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "check.h"
 #include "conninfo/conninfo.h"
+#include "conninfo/connlayers.h"
 #include "conninfo/passfile.h"
 
 static const char *const variables[] = {"PGHOST",     "PGHOSTADDR", "PGPORT",       "PGUSER",

@@ -1,4 +1,5 @@
 /* From an address to a stream, with a server that may not play by the rules. */
+#include "conninfo/conncheck.h"
 #include "net/dial.h"
 
 #include <netinet/in.h>
@@ -53,7 +54,7 @@ static void tear_down(struct fixture *fixture)
 /* Goes on, once the socket is ready. */
 static enum io step(struct fixture *fixture)
 {
-    struct pollfd ready = {.fd = dial_fd(fixture->dial), .events = dial_events(fixture->dial)};
+    struct pollfd ready = dial_pollfd(fixture->dial);
 
     poll(&ready, 1, WAIT_MS);
     return dial_step(fixture->dial, &fixture->error);

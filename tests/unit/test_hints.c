@@ -2,6 +2,7 @@
 #include "server/hints.h"
 
 #include "check.h"
+#include "conninfo/conncheck.h"
 #include "wire/servererror.h"
 
 static struct conninfo info_of(const char *user, const char *database, const char *sslmode)

@@ -1,7 +1,7 @@
 /* Lines as the contract has them: exact where it is simple, valid JSON always. */
 #include "batch/item.h"
 
-#include <cJSON.h>
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 
 #include "base/clock.h"

@@ -74,7 +74,7 @@ static bool hello(struct error *error)
         return false;
     }
     loopback.info.sslmode = SSLMODE_REQUIRE;
-    tls = tls_new(conn_fd(loopback.conn), &loopback.info, "localhost", error);
+    tls = tls_new(conn_pollfd(loopback.conn).fd, &loopback.info, "localhost", error);
     if (tls != NULL) {
         ok = tls_handshake(tls, error) == IO_AGAIN;
     }

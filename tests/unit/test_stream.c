@@ -174,7 +174,7 @@ static void or_held_up(void)
     say_keepalive(&fixture, 1);
     buffer_append(conn_out(fixture.link.conn), much, sizeof(much));
     CHECK(turn(&fixture, 1000));
-    CHECK((conn_events(fixture.link.conn) & POLLOUT) != 0);
+    CHECK((conn_pollfd(fixture.link.conn).events & POLLOUT) != 0);
     CHECK_INT(stream_deadline(fixture.stream), INTERVAL);
     while (conn_out(fixture.link.conn)->len > 0 && CHECK(turn(&fixture, 1000))) {
         while (told(&fixture) > 0) {

@@ -1,5 +1,6 @@
 /* What connection parameters do to the socket and to the TLS handshake, and how TLS is read. */
 #define _GNU_SOURCE /* memmem */
+#include "conninfo/conncheck.h"
 #include "net/transport.h"
 
 #include <fcntl.h>
