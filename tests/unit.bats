@@ -38,7 +38,7 @@ unit() {
 @test "encodings" { unit encoding; }
 @test "errors" { unit error; }
 @test "framing" { unit frame; }
-@test "reading in gulps" { unit gulp; }
+@test "reading in gulps" { unit read_batching; }
 @test "hash table" { unit hashmap; }
 @test "hints" { unit hints; }
 @test "hosts" { unit hosts; }
@@ -53,7 +53,7 @@ unit() {
 @test "patterns" { unit pattern; }
 @test "required authentication" { unit requireauth; }
 @test "SCRAM" { unit scram; }
-@test "what is settled" { unit settling; }
+@test "what is settled" { unit flush_horizon; }
 @test "the stream: what is told when, and silence" { unit stream; }
 @test "target_session_attrs" { unit target; }
 @test "TCP options, TLS to a server" { unit transport; }

@@ -3,12 +3,12 @@
  * and transactions are, and however many tables and names there are:
  *
  *   connections      FRAME_BUFFER each, with TLS OpenSSL's, of a record each way;
- *                    the stream's, the gate's, REPLICAS_MAX more
+ *                    the stream's, the visibility connection's, REPLICAS_MAX more
  *   names            NAMES_MAX references, about 1 KB each with its name and its place in a window
  *   two windows      an event for each of --max-pending payloads, and a line
  *   visibility       UNSEEN_MAX bytes, and some lists of at most XIDS_MAX xids
  *   a look           LOOKUP_EDGES_MAX edges of some 150 bytes
- *   the kernel       GULP_BYTES, and what comes until they are read
+ *   the kernel       READ_BATCH_BYTES, and what comes until they are read
  *
  * A message of 1 GB goes through FRAME_BUFFER. A row is never held, a name is
  * held once. What only bounds a text (an error, a path, a line of a file) is
@@ -21,11 +21,11 @@
 
 /* ---- messages of the server ---- */
 
-#define FRAME_BUFFER   ((size_t)64 * 1024) /* bytes read from a socket at once, at most */
-#define FRAME_PREFIX   ((size_t)16 * 1024) /* bytes of a body that come in one piece */
-#define FRAME_BODY_MAX 0x7fffffff          /* bytes: what an int32 length can say */
-#define LOGIN_BODY_MAX 30000               /* bytes, as in libpq: what is longer isn't PostgreSQL */
-#define GULP_BYTES     ((size_t)256 * 1024) /* in the kernel, which end a pause of reading */
+#define FRAME_BUFFER     ((size_t)64 * 1024) /* bytes read from a socket at once, at most */
+#define FRAME_PREFIX     ((size_t)16 * 1024) /* bytes of a body that come in one piece */
+#define FRAME_BODY_MAX   0x7fffffff          /* bytes: what an int32 length can say */
+#define LOGIN_BODY_MAX   30000 /* bytes, as in libpq: what is longer isn't PostgreSQL */
+#define READ_BATCH_BYTES ((size_t)256 * 1024) /* in the kernel, which end a pause of reading */
 
 /* ---- names and transactions ---- */
 

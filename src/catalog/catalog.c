@@ -352,11 +352,12 @@ static bool take_gone(struct catalog *catalog, struct table_ref *ref, bool all_s
 }
 
 /* Takes the answer for one of those asked. False: out of memory. */
-static bool take_one(struct catalog *catalog, size_t i, const struct sight *sight, int64_t now_us)
+static bool take_one(struct catalog *catalog, size_t i, const struct visibility *visibility,
+                     int64_t now_us)
 {
     const struct lookup_found *found = &catalog->lookup.found[i];
     struct table_ref *ref = catalog->lookup.asked[i];
-    bool all_seen = sight->in_recovery || !ref->asked.any ||
+    bool all_seen = visibility->in_recovery || !ref->asked.any ||
                     !unseen_any_to(catalog->unseen, ref->asked.highest);
     struct lineage lineage;
 
@@ -368,7 +369,7 @@ static bool take_one(struct catalog *catalog, size_t i, const struct sight *sigh
         return false;
     }
     if (all_seen) {
-        confirm(catalog, ref, &found->identity, sight->snapshot.xmax, now_us);
+        confirm(catalog, ref, &found->identity, visibility->snapshot.xmax, now_us);
     } else {
         touched_put(&catalog->touched, TOUCHED_KNOWN, ref);
     }
@@ -389,13 +390,13 @@ static void end_look(struct catalog *catalog, int64_t now_us)
     }
 }
 
-static enum catalog_event take_look(struct catalog *catalog, const struct sight *sight,
+static enum catalog_event take_look(struct catalog *catalog, const struct visibility *visibility,
                                     int64_t now_us)
 {
     bool ok = true;
 
     for (size_t i = 0; i < catalog->lookup.asked_count; i++) {
-        ok = take_one(catalog, i, sight, now_us) && ok;
+        ok = take_one(catalog, i, visibility, now_us) && ok;
     }
     catalog->lookup.asked_count = catalog->asked_unknown = catalog->asked_hidden = 0;
     end_look(catalog, now_us);
@@ -420,7 +421,7 @@ static void take_renames(struct catalog *catalog, int64_t now_us)
     catalog->doubt = (struct part){0};
 }
 
-static enum catalog_event take_recheck(struct catalog *catalog, const struct sight *sight,
+static enum catalog_event take_recheck(struct catalog *catalog, const struct visibility *visibility,
                                        int64_t now_us)
 {
     struct window_late late = {true, catalog->ended_asked.highest, UNSEEN_STREAMED};
@@ -433,13 +434,13 @@ static enum catalog_event take_recheck(struct catalog *catalog, const struct sig
         window_resync_late(catalog->window, RESYNC_FAILSAFE, &late, now_us);
         catalog->pushdown = catalog->recheck;
     }
-    if (sight->in_recovery || !unseen_any_to(catalog->unseen, catalog->ended_asked.highest)) {
+    if (visibility->in_recovery || !unseen_any_to(catalog->unseen, catalog->ended_asked.highest)) {
         catalog->ended_asked = (struct part){0};
     }
     return CATALOG_FINE;
 }
 
-enum catalog_event catalog_answered(struct catalog *catalog, const struct sight *sight,
+enum catalog_event catalog_answered(struct catalog *catalog, const struct visibility *visibility,
                                     int64_t now_us)
 {
     enum catalog_state answered = catalog->state;
@@ -447,12 +448,12 @@ enum catalog_event catalog_answered(struct catalog *catalog, const struct sight 
     catalog->state = CATALOG_IDLE;
     switch (answered) {
     case CATALOG_LOOKING:
-        return take_look(catalog, sight, now_us);
+        return take_look(catalog, visibility, now_us);
     case CATALOG_RENAMES:
         take_renames(catalog, now_us);
         break;
     case CATALOG_FILTERING:
-        return take_recheck(catalog, sight, now_us);
+        return take_recheck(catalog, visibility, now_us);
     case CATALOG_IDLE:
         break;
     }

@@ -24,8 +24,8 @@
 #include "catalog/touched.h"
 #include "pq/query.h"
 #include "snapshot/past.h"
-#include "snapshot/sight.h"
 #include "snapshot/unseen.h"
+#include "snapshot/visibility.h"
 #include "tables/names.h"
 
 enum catalog_state {
@@ -104,7 +104,7 @@ void catalog_question(struct catalog *catalog, struct buffer *sql, int64_t now_u
 query_row_fn catalog_row;
 
 /* The question has been answered; `sight` was taken right before it, and `unseen` has it. */
-enum catalog_event catalog_answered(struct catalog *catalog, const struct sight *sight,
+enum catalog_event catalog_answered(struct catalog *catalog, const struct visibility *visibility,
                                     int64_t now_us);
 
 /* It could not be: it is asked again, later. */

@@ -104,7 +104,7 @@ void options_init(struct feed_config *config)
         .backoff_min_us = DEFAULT_BACKOFF_MIN_US,
         .backoff_max_us = DEFAULT_BACKOFF_MAX_US,
         .reconnect = true,
-        .gate = true,
+        .visibility_check = true,
         .timeout_us = CLOCK_NEVER,
         .slot_timeout_us = CLOCK_NEVER,
     };
@@ -262,7 +262,7 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         return strcmp(value, "leaf") == 0 || strcmp(value, "root") == 0 ||
                wrong_value("--partitions", value, "root or leaf", error);
     case OPT_NO_GATE:
-        config->gate = false;
+        config->visibility_check = false;
         return true;
     case OPT_MAX_PENDING:
         if (!read_number("--max-pending", value, MAX_PENDING_MAX, &number, error)) {
@@ -319,7 +319,7 @@ static enum options_action not_taken(int option, char **argv, struct error *erro
 static bool derive_replicas(struct feed_config *config, const struct typed *typed,
                             struct error *error)
 {
-    if (typed->replicas > 0 && !config->gate) {
+    if (typed->replicas > 0 && !config->visibility_check) {
         return error_set(error, ERROR_PERMANENT, "--visible-on and --no-gate exclude each other");
     }
     for (size_t i = 0; i < typed->replicas; i++) {

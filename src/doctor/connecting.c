@@ -145,7 +145,8 @@ void connecting_report_gate_failure(struct exam *exam, const struct error *error
     struct error hinted = *error;
 
     hint_login(&hinted, &exam->config->info);
-    report_error(exam->report, exam->config->gate ? CHECK_FAIL : CHECK_WARN, "gate", &hinted,
+    report_error(exam->report, exam->config->visibility_check ? CHECK_FAIL : CHECK_WARN, "gate",
+                 &hinted,
                  "pgnudge needs a second, ordinary connection: raise the role's CONNECTION LIMIT "
                  "to at least 2, and max_connections.");
 }

@@ -172,10 +172,11 @@ void plugins_recommend(struct exam *exam)
         report_option(exam->report, "--visible-on host=REPLICA",
                       "the server has replicas: if you read from one, items should wait for it");
     }
-    if (!config->gate && syncnames_match(exam->facts.text[FACT_SYNC_NAMES], application)) {
+    if (!config->visibility_check &&
+        syncnames_match(exam->facts.text[FACT_SYNC_NAMES], application)) {
         report_option(exam->report, "no --no-gate",
                       "with it the server would count pgnudge as a synchronous standby");
-    } else if (!config->gate) {
+    } else if (!config->visibility_check) {
         report_option(exam->report, "no --no-gate",
                       "with it items may come before their changes can be seen, and a reader that "
                       "refetches too early is not told again");

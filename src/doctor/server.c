@@ -101,7 +101,7 @@ static void report_synchronous(struct exam *exam)
     if (!syncnames_match(names, application)) {
         report_check(exam->report, CHECK_OK, "synchronous_standby_names", "%s",
                      names[0] != '\0' ? names : "none");
-    } else if (exam->config->gate) {
+    } else if (exam->config->visibility_check) {
         report_check(exam->report, CHECK_WARN, "synchronous_standby_names",
                      "%s, which matches \"%s\": it is not counted as long as --no-gate isn't given",
                      names, application);

@@ -47,7 +47,7 @@ enum exam_state {
     EXAM_OVER
 };
 
-/* The connections: the walsender's, the ordinary one like the gate's, one to a replica. */
+/* The connections: the walsender's, the ordinary one like the visibility connection's, one to a replica. */
 enum side { SIDE_SENDER, SIDE_ORDINARY, SIDE_REPLICA, SIDES };
 
 enum plugin_verdict {
@@ -140,7 +140,7 @@ const char *question_check(enum exam_state state);
 /* Whether a refusal is no failure. */
 bool question_is_optional(enum exam_state state);
 
-/* ---- connecting.c: reaching, TLS, login, REPLICATION, the gate ---- */
+/* ---- connecting.c: reaching, TLS, login, REPLICATION, the visibility connection ---- */
 
 /* The first login that the server took. */
 void connecting_report(struct exam *exam, enum side side, int64_t took_us);

@@ -76,8 +76,8 @@ static void wait_for_events(struct feed *feed, struct pollfd fds[POLL_COUNT],
     fds[POLL_OUTPUT] = printer_pollfd(feed, now_us);
     fds[POLL_PASSWORD] = password_pollfd(feed->config->password);
     fds[POLL_STREAM] = link_pollfd(feed);
-    if (link->gate != NULL) {
-        fds[POLL_GATE] = gate_pollfd(link->gate);
+    if (link->visconn != NULL) {
+        fds[POLL_GATE] = visconn_pollfd(link->visconn);
     }
     if (link->cancel != NULL) {
         fds[POLL_CANCEL] = cancel_pollfd(link->cancel);

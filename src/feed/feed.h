@@ -48,8 +48,8 @@ struct feed_config {
     size_t visible_on_count;
     int64_t slot_timeout_us; /* CLOCK_NEVER: off */
     bool allow_missing;
-    bool gate;      /* print nothing before it can be seen */
-    uint64_t count; /* 0: no limit */
+    bool visibility_check; /* print nothing before it can be seen */
+    uint64_t count;        /* 0: no limit */
     int64_t timeout_us;
 };
 

@@ -13,12 +13,12 @@
 void link_close(struct link *link)
 {
     cancel_free(link->cancel);
-    gate_free(link->gate);
+    visconn_free(link->visconn);
     stream_free(link->stream);
     session_free(link->session);
-    settling_free(&link->settling);
+    flush_horizon_free(&link->horizon);
     link->cancel = NULL;
-    link->gate = NULL;
+    link->visconn = NULL;
     link->stream = NULL;
     link->session = NULL;
     link->low_water = false;
@@ -174,10 +174,10 @@ static int64_t status_interval(const struct feed *feed)
 static void start_gate(struct feed *feed, int64_t now_us)
 {
     struct link *link = &feed->link;
-    struct gate_setup setup = {
+    struct visconn_setup setup = {
         .info = &feed->config->info,
         .log = feed->log,
-        .sights = feed->config->gate,
+        .visibility_check = feed->config->visibility_check,
         .identity = session_facts(link->session)->identity,
         .patience_us = feed->config->liveness_us,
         .backoff_min_us = feed->config->backoff_min_us,
@@ -185,7 +185,7 @@ static void start_gate(struct feed *feed, int64_t now_us)
     };
     struct error error;
 
-    if (link->gate != NULL || !session_is_prepared(link->session)) {
+    if (link->visconn != NULL || !session_is_prepared(link->session)) {
         return;
     }
     for (size_t i = 0; i < feed->config->visible_on_count; i++) {
@@ -194,17 +194,17 @@ static void start_gate(struct feed *feed, int64_t now_us)
     }
     setup.address = conn_address(session_conn(link->session));
     link->status_interval_us = setup.interval_us = status_interval(feed);
-    link->gate = gate_new(&setup, now_us);
-    if (link->gate == NULL) {
+    link->visconn = visconn_new(&setup, now_us);
+    if (link->visconn == NULL) {
         error_memory(&error);
         link_failed(feed, &error, now_us);
     }
 }
 
-/* Without the gate the flush positions are told, so a COMMIT may wait for them. */
+/* Without the visibility connection the flush positions are told, so a COMMIT may wait for them. */
 static bool may_be_synchronous(const struct feed *feed)
 {
-    return !feed->config->gate &&
+    return !feed->config->visibility_check &&
            syncnames_match(session_facts(feed->link.session)->synchronous_standby_names,
                            conninfo_text(&feed->config->info, CONN_APPLICATION_NAME));
 }
@@ -242,7 +242,7 @@ static void go_live(struct feed *feed, int64_t now_us)
         .status_interval_us = link->status_interval_us,
         .liveness_us = feed->config->liveness_us,
         .answer_after_us = answer_after(feed),
-        .uncounted = feed->config->gate,
+        .uncounted = feed->config->visibility_check,
     };
     struct error error;
 
@@ -254,7 +254,7 @@ static void go_live(struct feed *feed, int64_t now_us)
     }
     warn_if_synchronous(feed);
     link->state = LINK_LIVE;
-    link->ever_live |= !feed->config->gate || gate_has_worked(link->gate);
+    link->ever_live |= !feed->config->visibility_check || visconn_has_worked(link->visconn);
     backoff_reset(&link->backoff);
     feed->failsafe_us = clock_after(now_us, feed->config->failsafe_us);
     intake_start(&feed->intake, session_plugin(link->session));
@@ -262,12 +262,12 @@ static void go_live(struct feed *feed, int64_t now_us)
     window_resync(&feed->window,
                   feed->printer.resync_printed ? RESYNC_RECONNECTED : RESYNC_CONNECTED, now_us);
     catalog_filter(&feed->catalog, session_filters(link->session));
-    if (feed->config->gate) {
+    if (feed->config->visibility_check) {
         barrier_start(&feed->barrier, RESYNC_RECONNECTED);
-        gate_hurry(link->gate, now_us);
+        visconn_hurry(link->visconn, now_us);
     }
-    link->gulp_told = conn_low_water(setup.conn, 1);
-    gulp_init(&link->gulp, feed->config->window.debounce_us, link->gulp_told);
+    link->low_water_works = conn_low_water(setup.conn, 1);
+    read_batching_init(&link->batching, feed->config->window.debounce_us, link->low_water_works);
     if (!take_stream(feed, now_us, &error)) { /* what came together with the last answer */
         stream_ended(feed, &error, now_us);
     }
@@ -286,7 +286,7 @@ int64_t link_silent_until(const struct feed *feed)
                        feed->config->liveness_us);
 }
 
-/* A walsender that makes the slot says nothing, dead or alive: the gate's connection tells. */
+/* A walsender that makes the slot says nothing, dead or alive: the visibility connection's connection tells. */
 static void give_up_silent(struct feed *feed, int64_t now_us)
 {
     struct error error;
@@ -330,7 +330,8 @@ static void step_connecting(struct feed *feed, int64_t now_us)
         break;
     case STEP_DONE:
         start_gate(feed, now_us);
-        if (feed->link.state == LINK_CONNECTING) { /* no memory for the gate has ended it */
+        if (feed->link.state ==
+            LINK_CONNECTING) { /* no memory for the visibility connection has ended it */
             go_live(feed, now_us);
         }
         break;
@@ -374,11 +375,11 @@ static bool take_stream(struct feed *feed, int64_t now_us, struct error *error)
 }
 
 /* Whether the stream is busy and its changes need not be told at once. */
-static bool is_gulping(const struct feed *feed)
+static bool is_batching(const struct feed *feed)
 {
     const struct window *window = &feed->window;
 
-    return feed->link.gulp.pause_us > 0 &&
+    return feed->link.batching.pause_us > 0 &&
            (window_lookup_deadline(window) != CLOCK_NEVER || window->in_transaction);
 }
 
@@ -391,7 +392,7 @@ static int64_t live_deadline(const struct feed *feed)
     if (conn_pending(session_conn(link->session))) {
         return 0;
     }
-    return is_gulping(feed) ? clock_earlier(deadline_us, link->gulp.next_us) : deadline_us;
+    return is_batching(feed) ? clock_earlier(deadline_us, link->batching.next_us) : deadline_us;
 }
 
 /* Reads until nothing is left, but not forever: a server that never pauses must not keep us. */
@@ -407,7 +408,7 @@ static bool read_stream(struct feed *feed, int64_t now_us, struct error *error)
             return false;
         }
     } while (conn_pending(conn) && ++reads < READS_MAX);
-    gulp_took(&feed->link.gulp, (size_t)(conn_received(conn) - before), now_us);
+    read_batching_took(&feed->link.batching, (size_t)(conn_received(conn) - before), now_us);
     return true;
 }
 
@@ -434,17 +435,17 @@ struct pollfd link_pollfd(struct feed *feed)
 {
     struct link *link = &feed->link;
     struct pollfd entry = {.fd = -1};
-    bool gulping = link->state == LINK_LIVE && is_gulping(feed);
+    bool batching = link->state == LINK_LIVE && is_batching(feed);
 
     if (link->session == NULL) {
         return entry;
     }
     entry = session_pollfd(link->session);
-    if (gulping && !link->gulp_told) {
+    if (batching && !link->low_water_works) {
         entry.events &= (short)~POLLIN;
-    } else if (gulping != link->low_water) {
-        link->low_water = gulping;
-        conn_low_water(session_conn(link->session), gulping ? GULP_BYTES : 1);
+    } else if (batching != link->low_water) {
+        link->low_water = batching;
+        conn_low_water(session_conn(link->session), batching ? READ_BATCH_BYTES : 1);
     }
     return entry;
 }

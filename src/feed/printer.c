@@ -1,8 +1,9 @@
 #include "base/clock.h"
 #include "feed/state.h"
 
-#define HIDDEN_HOLD_US (1 * CLOCK_S)   /* for a table that the catalog doesn't show yet */
-#define GATE_LEAD_US   (10 * CLOCK_MS) /* before a window closes: time for the gate's answer */
+#define HIDDEN_HOLD_US (1 * CLOCK_S) /* for a table that the catalog doesn't show yet */
+#define VISCONN_LEAD_US                                                                            \
+    (10 * CLOCK_MS) /* before a window closes: time for the visibility connection's answer */
 
 /* Whether the catalog may yet add to the transactions in the window: they come in one item. */
 static bool is_incomplete(const struct feed *feed, int64_t now_us)
@@ -23,16 +24,16 @@ static bool is_visible_here(const struct feed *feed, const struct item *item, un
 {
     bool all_seen = !unseen_any(&feed->unseen, mark);
 
-    const struct sight *sight;
+    const struct visibility *visibility;
 
-    if (!feed->config->gate) {
+    if (!feed->config->visibility_check) {
         return true;
     }
-    if (feed->link.gate == NULL) { /* not connected: only what has been seen counts */
+    if (feed->link.visconn == NULL) { /* not connected: only what has been seen counts */
         return all_seen;
     }
-    sight = gate_sight(feed->link.gate);
-    return sight->known && (sight->in_recovery ? sight->lsn >= item->lsn : all_seen);
+    visibility = visconn_visibility(feed->link.visconn);
+    return visibility->known && (visibility->in_recovery ? visibility->lsn >= item->lsn : all_seen);
 }
 
 /* Whether the sealed item is visible, on all replicas too. */
@@ -66,9 +67,9 @@ static void seal(struct feed *feed, int64_t now_us)
     window_seal(&feed->window, &feed->printer.sealed);
     feed->printer.has_sealed = true;
     feed->printer.window_asked = false;
-    if (feed->config->gate && feed->link.gate != NULL &&
+    if (feed->config->visibility_check && feed->link.visconn != NULL &&
         !is_visible_here(feed, &feed->printer.sealed, UNSEEN_SEALED)) {
-        gate_hurry(feed->link.gate, now_us);
+        visconn_hurry(feed->link.visconn, now_us);
     }
     for (size_t i = 0; i < feed->config->visible_on_count; i++) {
         if (!replica_shows(feed->replicas[i], feed->printer.sealed.lsn)) {
@@ -133,20 +134,20 @@ void printer_at_commit(struct feed *feed, int64_t now_us)
     }
 }
 
-bool printer_see(struct feed *feed, const struct sight *sight)
+bool printer_see(struct feed *feed, const struct visibility *visibility)
 {
     const struct window *open = &feed->window;
 
-    if (!sight->in_recovery) {
-        return unseen_see(&feed->unseen, &sight->snapshot);
+    if (!visibility->in_recovery) {
+        return unseen_see(&feed->unseen, &visibility->snapshot);
     }
-    if (sight->lsn >= feed->printer.sealed.lsn) {
+    if (visibility->lsn >= feed->printer.sealed.lsn) {
         unseen_move(&feed->unseen, UNSEEN_SEALED, 0);
     }
-    if (!open->in_transaction && sight->lsn >= open->item.lsn) {
+    if (!open->in_transaction && visibility->lsn >= open->item.lsn) {
         unseen_move(&feed->unseen, UNSEEN_OPEN, 0);
     }
-    if (sight->lsn >= open->last_lsn) {
+    if (visibility->lsn >= open->last_lsn) {
         unseen_reset(&feed->unseen);
     }
     return true;
@@ -176,14 +177,14 @@ void printer_overflowed(struct feed *feed, int64_t now_us)
     unseen_reset(&feed->unseen);
     window_resync(&feed->window, RESYNC_OVERFLOW, now_us);
     catalog_drop(&feed->catalog);
-    if (feed->config->gate) {
+    if (feed->config->visibility_check) {
         barrier_start(&feed->barrier, RESYNC_OVERFLOW);
     }
 }
 
 void printer_ask(struct feed *feed, int64_t now_us)
 {
-    struct gate *gate = feed->link.gate;
+    struct visconn *visconn = feed->link.visconn;
     int64_t due_us = feed->window.open.due_us;
     bool sealed_waits =
         feed->printer.has_sealed && !is_visible_here(feed, &feed->printer.sealed, UNSEEN_SEALED);
@@ -199,26 +200,26 @@ void printer_ask(struct feed *feed, int64_t now_us)
     if (open_waits) {
         feed->printer.hidden_until_us = clock_after(now_us, HIDDEN_HOLD_US);
     }
-    if (gate == NULL || !feed->config->gate) {
+    if (visconn == NULL || !feed->config->visibility_check) {
         return;
     }
     if (!sealed_waits && !barrier_holds(&feed->barrier)) {
-        gate_rest(gate, now_us);
+        visconn_rest(visconn, now_us);
     }
     if (barrier_ask_at(&feed->barrier) != CLOCK_NEVER) {
-        gate_ask_by(gate, barrier_ask_at(&feed->barrier));
+        visconn_ask_by(visconn, barrier_ask_at(&feed->barrier));
     }
     if (unseen_is_large(&feed->unseen)) {
-        gate_ask_by(gate, now_us);
+        visconn_ask_by(visconn, now_us);
     }
     if (open_waits && !feed->printer.window_asked) {
         feed->printer.window_asked = true;
-        gate_ask_by(gate, now_us); /* a quiet server has answered before the window closes */
+        visconn_ask_by(visconn, now_us); /* a quiet server has answered before the window closes */
     }
     if (open_waits && due_us != CLOCK_NEVER && due_us > now_us) {
-        int64_t lead_us = due_us - GATE_LEAD_US;
+        int64_t lead_us = due_us - VISCONN_LEAD_US;
 
-        gate_ask_by(gate, lead_us > now_us ? lead_us : due_us);
+        visconn_ask_by(visconn, lead_us > now_us ? lead_us : due_us);
     }
 }
 
@@ -282,7 +283,7 @@ int64_t printer_deadline(const struct feed *feed, int64_t now_us)
                                      barrier_deadline(&feed->barrier, link_position(&feed->link)));
 
     if (feed->stopping || feed->printer.has_sealed || window_due(feed, now_us)) {
-        return deadline; /* POLLOUT or the gate say when */
+        return deadline; /* POLLOUT or the visibility connection say when */
     }
     if (is_incomplete(feed, now_us)) {
         return catalog_is_pending(&feed->catalog)

@@ -15,23 +15,23 @@
     " LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = w.transactionid"                 \
     " WHERE w.pid = %u AND w.locktype = 'transactionid' AND NOT w.granted"
 
-/* ---- sights ---- */
+/* ---- visibility_check ---- */
 
-static bool take_sight(struct feed *feed, int64_t now_us)
+static bool take_visibility(struct feed *feed, int64_t now_us)
 {
-    const struct sight *sight = gate_sight(feed->link.gate);
+    const struct visibility *visibility = visconn_visibility(feed->link.visconn);
     struct link *link = &feed->link;
 
-    if (!printer_see(feed, sight) || !settling_see(&link->settling, sight) ||
-        !barrier_see(&feed->barrier, sight, now_us) ||
-        !past_saw(&feed->catalog.past, &sight->snapshot, now_us)) {
+    if (!printer_see(feed, visibility) || !flush_horizon_see(&link->horizon, visibility) ||
+        !barrier_see(&feed->barrier, visibility, now_us) ||
+        !past_saw(&feed->catalog.past, &visibility->snapshot, now_us)) {
         return false;
     }
     if (link->stream != NULL) {
-        stream_settled(link->stream, link->settling.settled);
-        if (settling_wants_list(&link->settling, stream_position(link->stream),
-                                link->status_interval_us, now_us)) {
-            gate_list(link->gate);
+        stream_settled(link->stream, link->horizon.settled);
+        if (flush_horizon_wants_list(&link->horizon, stream_position(link->stream),
+                                     link->status_interval_us, now_us)) {
+            visconn_list(link->visconn);
         }
     }
     return true;
@@ -40,18 +40,19 @@ static bool take_sight(struct feed *feed, int64_t now_us)
 /* One that is under way already would be too old. */
 static bool wants_list(const struct feed *feed)
 {
-    return feed->barrier.state == BARRIER_WANTING && !gate_is_listing(feed->link.gate);
+    return feed->barrier.state == BARRIER_WANTING && !visconn_is_listing(feed->link.visconn);
 }
 
 static bool take_list(struct feed *feed, int64_t now_us)
 {
-    const struct snapshot *running = gate_running(feed->link.gate);
+    const struct snapshot *running = visconn_running(feed->link.visconn);
 
     return barrier_listed(&feed->barrier, running, now_us) &&
-           settling_listed(&feed->link.settling, running, gate_listed_at(feed->link.gate));
+           flush_horizon_listed(&feed->link.horizon, running,
+                                visconn_listed_at(feed->link.visconn));
 }
 
-/* Asks what the catalog wants to know, with a sight: what that sees, the catalog shows too. */
+/* Asks what the catalog wants to know, with a visibility: what that sees, the catalog shows too. */
 static void ask_for_catalog(struct feed *feed, int64_t now_us)
 {
     struct link *link = &feed->link;
@@ -63,7 +64,7 @@ static void ask_for_catalog(struct feed *feed, int64_t now_us)
     }
     catalog_question(&feed->catalog, &sql, now_us);
     buffer_byte(&sql, '\0');
-    if (!sql.failed && gate_ask(link->gate, sql.data, catalog_row, &feed->catalog, now_us)) {
+    if (!sql.failed && visconn_ask(link->visconn, sql.data, catalog_row, &feed->catalog, now_us)) {
         link->asker = ASKER_CATALOG;
     } else { /* no memory now: again, later */
         catalog_not_answered(&feed->catalog, now_us);
@@ -109,7 +110,7 @@ static void ask_for_blockers(struct feed *feed, int64_t now_us)
     }
     buffer_format(&sql, BLOCKERS_SQL, conn_cancel_key(session_conn(link->session))->pid);
     buffer_byte(&sql, '\0');
-    if (!sql.failed && gate_ask(link->gate, sql.data, take_blocker, feed, now_us)) {
+    if (!sql.failed && visconn_ask(link->visconn, sql.data, take_blocker, feed, now_us)) {
         link->asker = ASKER_BLOCKERS;
         link->blockers_told = true;
     }
@@ -130,7 +131,7 @@ static int64_t life_due(const struct feed *feed)
     const struct link *link = &feed->link;
     int64_t silent_us = link_silent_until(feed);
 
-    return feed->config->gate || link->asker != ASKER_NONE || silent_us == CLOCK_NEVER
+    return feed->config->visibility_check || link->asker != ASKER_NONE || silent_us == CLOCK_NEVER
                ? CLOCK_NEVER
                : silent_us - feed->config->liveness_us / 2;
 }
@@ -138,7 +139,7 @@ static int64_t life_due(const struct feed *feed)
 static void ask_for_life(struct feed *feed, int64_t now_us)
 {
     if (now_us >= life_due(feed) &&
-        gate_ask(feed->link.gate, "SELECT 1", take_nothing, NULL, now_us)) {
+        visconn_ask(feed->link.visconn, "SELECT 1", take_nothing, NULL, now_us)) {
         feed->link.asker = ASKER_LIFE;
     }
 }
@@ -147,7 +148,7 @@ static void ask_for_life(struct feed *feed, int64_t now_us)
 static bool take_catalog(struct feed *feed, int64_t now_us, struct error *error)
 {
     feed->link.asker = ASKER_NONE;
-    switch (catalog_answered(&feed->catalog, gate_sight(feed->link.gate), now_us)) {
+    switch (catalog_answered(&feed->catalog, visconn_visibility(feed->link.visconn), now_us)) {
     case CATALOG_FINE:
         return true;
     case CATALOG_REFILTER:
@@ -159,7 +160,7 @@ static bool take_catalog(struct feed *feed, int64_t now_us, struct error *error)
     return error_memory(error);
 }
 
-/* The question that wasn't the gate's own got no answer. */
+/* The question that wasn't the visibility connection's own got no answer. */
 static void not_answered(struct feed *feed, int64_t now_us)
 {
     if (feed->link.asker == ASKER_CATALOG) {
@@ -173,7 +174,7 @@ static bool has_no_new_timeline(const struct feed *feed, struct error *error)
 {
     const struct link *link = &feed->link;
 
-    if (feed->config->visible_on_count == 0 || gate_sight(link->gate)->in_recovery ||
+    if (feed->config->visible_on_count == 0 || visconn_visibility(link->visconn)->in_recovery ||
         !session_facts(link->session)->in_recovery) {
         return true;
     }
@@ -181,29 +182,29 @@ static bool has_no_new_timeline(const struct feed *feed, struct error *error)
                      "the server has been promoted; its new timeline is read at a new connection");
 }
 
-/* Takes one event of the gate. False: `error` ends the connection. */
+/* Takes one event of the visibility connection. False: `error` ends the connection. */
 static bool take_gate(struct feed *feed, int64_t now_us, struct error *error)
 {
     struct link *link = &feed->link;
 
-    enum gate_event event = gate_step(link->gate, link_position(link), now_us, error);
+    enum visconn_event event = visconn_step(link->visconn, link_position(link), now_us, error);
 
-    if (event != GATE_NOTHING && (event != GATE_FAILED || error->sqlstate[0] != '\0')) {
+    if (event != VISCONN_NOTHING && (event != VISCONN_FAILED || error->sqlstate[0] != '\0')) {
         link->alive_us = now_us; /* a refusal, too, is an answer */
     }
     switch (event) {
-    case GATE_NOTHING:
+    case VISCONN_NOTHING:
         break;
-    case GATE_SAW:
+    case VISCONN_SAW:
         return has_no_new_timeline(feed, error) &&
-               (take_sight(feed, now_us) || error_memory(error));
-    case GATE_LISTED:
+               (take_visibility(feed, now_us) || error_memory(error));
+    case VISCONN_LISTED:
         return take_list(feed, now_us) || error_memory(error);
-    case GATE_ANSWERED:
+    case VISCONN_ANSWERED:
         if (!has_no_new_timeline(feed, error)) {
             return false;
         }
-        if (!take_sight(feed, now_us)) {
+        if (!take_visibility(feed, now_us)) {
             return error_memory(error);
         }
         if (link->asker == ASKER_CATALOG) {
@@ -211,18 +212,18 @@ static bool take_gate(struct feed *feed, int64_t now_us, struct error *error)
         }
         link->asker = ASKER_NONE;
         break;
-    case GATE_REFUSED:
+    case VISCONN_REFUSED:
         log_report(feed->log, LOG_WARNING, error);
         not_answered(feed, now_us);
         break;
-    case GATE_FAILED:
+    case VISCONN_FAILED:
         not_answered(feed, now_us);
         /* Its first connect ends as the stream's does; later it is mended in the background. */
-        if (!gate_has_worked(link->gate) &&
+        if (!visconn_has_worked(link->visconn) &&
             (error->kind != ERROR_TRANSIENT || !feed->config->reconnect)) {
             return false;
         }
-        gate_tell_down(link->gate, error);
+        visconn_tell_down(link->visconn, error);
         break;
     }
     return true;
@@ -233,24 +234,24 @@ void second_step(struct feed *feed, bool ready, int64_t now_us)
     struct link *link = &feed->link;
     struct error error;
 
-    if (link->gate == NULL || feed->stopping) {
+    if (link->visconn == NULL || feed->stopping) {
         return;
     }
     if (wants_list(feed)) {
-        gate_list(link->gate);
+        visconn_list(link->visconn);
         barrier_asked(&feed->barrier);
     }
     ask_for_blockers(feed, now_us);
     ask_for_life(feed, now_us);
     ask_for_catalog(feed, now_us);
-    if (!ready && now_us < gate_deadline(link->gate)) {
+    if (!ready && now_us < visconn_deadline(link->visconn)) {
         return;
     }
     if (!take_gate(feed, now_us, &error)) {
         link_failed(feed, &error, now_us);
         return;
     }
-    link->ever_live |= link->state == LINK_LIVE && gate_has_worked(link->gate);
+    link->ever_live |= link->state == LINK_LIVE && visconn_has_worked(link->visconn);
 }
 
 int64_t second_deadline(const struct feed *feed)
@@ -258,10 +259,10 @@ int64_t second_deadline(const struct feed *feed)
     const struct link *link = &feed->link;
     int64_t deadline;
 
-    if (link->gate == NULL) {
+    if (link->visconn == NULL) {
         return CLOCK_NEVER;
     }
-    deadline = wants_list(feed) ? 0 : gate_deadline(link->gate);
+    deadline = wants_list(feed) ? 0 : visconn_deadline(link->visconn);
     if (link->state == LINK_CONNECTING && !link->blockers_told) {
         deadline = clock_earlier(deadline,
                                  clock_after(session_slot_since(link->session), BLOCKERS_AFTER_US));

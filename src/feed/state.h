@@ -19,13 +19,13 @@
 #include "pq/cancel.h"
 #include "repl/stream.h"
 #include "snapshot/unseen.h"
-#include "source/gulp.h"
 #include "source/intake.h"
+#include "source/read_batching.h"
 #include "source/session.h"
 #include "tables/names.h"
 #include "visible/barrier.h"
-#include "visible/gate.h"
-#include "visible/settling.h"
+#include "visible/flush_horizon.h"
+#include "visible/visconn.h"
 
 enum link_state { LINK_WAITING, LINK_CONNECTING, LINK_LIVE, LINK_CANCELLING, LINK_CLOSED };
 
@@ -37,19 +37,20 @@ struct link {
     struct session *session; /* CONNECTING, LIVE, CANCELLING */
     struct stream *stream;   /* LIVE */
     struct cancel *cancel;   /* CANCELLING, until the server has taken it */
-    struct gate *gate;       /* from the login on, if wanted */
-    struct settling settling;
-    struct gulp gulp;           /* LIVE */
-    bool gulp_told;             /* … poll can tell when GULP_BYTES wait */
-    bool low_water;             /* … and does */
-    int64_t status_interval_us; /* CONNECTING, LIVE */
+    struct visconn *visconn; /* from the login on, if wanted */
+    struct flush_horizon horizon;
+    struct read_batching batching; /* LIVE */
+    bool low_water_works;          /* … poll can tell when READ_BATCH_BYTES wait */
+    bool low_water;                /* … and does */
+    int64_t status_interval_us;    /* CONNECTING, LIVE */
     struct backoff backoff;
-    enum asker asker;        /* of the gate's question that isn't its own */
-    int64_t alive_us;        /* when the server last gave a sign of life on the gate's connection */
+    enum asker asker; /* of the visibility connection's question that isn't its own */
+    int64_t
+        alive_us; /* when the server last gave a sign of life on the visibility connection's connection */
     int64_t cancel_until_us; /* CANCELLING: when to give that up */
     bool blockers_told;      /* who keeps the slot from being made has been asked for */
     int64_t retry_us;        /* WAITING: when it ends */
-    bool ever_live;          /* … and, if wanted, the gate has worked */
+    bool ever_live;          /* … and, if wanted, the visibility connection has worked */
 };
 
 /* Items from the window to stdout. */
@@ -58,7 +59,7 @@ struct printer {
     struct item sealed; /* waits for visibility and for stdout */
     bool has_sealed;
     bool resync_printed;     /* … so that the next is `reconnected` */
-    bool window_asked;       /* the gate has been asked about the open window */
+    bool window_asked;       /* the visibility connection has been asked about the open window */
     int64_t hidden_until_us; /* how long a hidden table may hold the window back */
     uint64_t items;          /* that count for --count */
 };
@@ -113,7 +114,7 @@ void link_close(struct link *link);
 /* What the stream has brought; 0 where there is none. */
 uint64_t link_position(const struct link *link);
 
-/* While the server makes the slot: when its silence on the gate's connection means that it is dead;
+/* While the server makes the slot: when its silence on the visibility connection's connection means that it is dead;
  * else CLOCK_NEVER. */
 int64_t link_silent_until(const struct feed *feed);
 
@@ -122,7 +123,7 @@ void link_failed(struct feed *feed, struct error *error, int64_t now_us);
 
 /* ---- second.c ---- */
 
-/* Goes on with the second connection: sights, and what the catalog or the log wants to know;
+/* Goes on with the second connection: visibility_check, and what the catalog or the log wants to know;
  * `ready`: poll reported something. */
 void second_step(struct feed *feed, bool ready, int64_t now_us);
 
@@ -138,7 +139,7 @@ int64_t second_deadline(const struct feed *feed);
 void printer_at_commit(struct feed *feed, int64_t now_us);
 
 /* What can be seen has changed. False: out of memory. */
-bool printer_see(struct feed *feed, const struct sight *sight);
+bool printer_see(struct feed *feed, const struct visibility *visibility);
 
 /* The connection is gone: keeps only what is known to be visible. */
 void printer_disconnected(struct feed *feed);
@@ -146,7 +147,7 @@ void printer_disconnected(struct feed *feed);
 /* Too much is not visible yet to be told apart: a resync behind a barrier stands for it. */
 void printer_overflowed(struct feed *feed, int64_t now_us);
 
-/* Tells the gate when an answer will be wanted. */
+/* Tells the visibility connection when an answer will be wanted. */
 void printer_ask(struct feed *feed, int64_t now_us);
 
 /* Writes what is due, with what poll said about stdout. */

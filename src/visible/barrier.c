@@ -53,35 +53,36 @@ void barrier_streamed(struct barrier *barrier, uint32_t xid)
     }
 }
 
-/* Moves what the sight sees to those that have ended. False: out of memory. */
-static bool take_ended(struct barrier *barrier, const struct sight *sight)
+/* Moves what the visibility sees to those that have ended. False: out of memory. */
+static bool take_ended(struct barrier *barrier, const struct visibility *visibility)
 {
     for (size_t i = barrier->running.len; i-- > 0;) {
         uint32_t xid = barrier->running.at[i];
 
-        if (snapshot_sees(&sight->snapshot, xid)) {
+        if (snapshot_sees(&visibility->snapshot, xid)) {
             if (!xids_add(&barrier->ended, xid)) {
                 return false;
             }
-            barrier->ended_lsn = sight->lsn;
+            barrier->ended_lsn = visibility->lsn;
             barrier->running.at[i] = barrier->running.at[--barrier->running.len];
         }
     }
     return true;
 }
 
-bool barrier_see(struct barrier *barrier, const struct sight *sight, int64_t now_us)
+bool barrier_see(struct barrier *barrier, const struct visibility *visibility, int64_t now_us)
 {
     bool ok = true;
 
     barrier->ask_us = clock_after(now_us, BARRIER_EVERY_US);
-    if (sight->in_recovery) { /* there what is replayed is visible, and an item waits for that */
+    if (visibility
+            ->in_recovery) { /* there what is replayed is visible, and an item waits for that */
         xids_clear(&barrier->running);
         xids_clear(&barrier->ended);
     } else if (barrier->state == BARRIER_HOLDING) {
-        xids_strike(&barrier->running, &sight->snapshot);
+        xids_strike(&barrier->running, &visibility->snapshot);
     } else if (barrier->state == BARRIER_LATE) {
-        ok = take_ended(barrier, sight);
+        ok = take_ended(barrier, visibility);
     }
     end_if_empty(barrier);
     return ok;

@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "batch/item.h"
-#include "snapshot/sight.h"
+#include "snapshot/visibility.h"
 #include "snapshot/xids.h"
 
 #define BARRIER_HOLD_US  (1 * CLOCK_S) /* how long it holds the resync back */
@@ -56,8 +56,8 @@ bool barrier_listed(struct barrier *barrier, const struct snapshot *running, int
 /* A transaction has come through the stream. */
 void barrier_streamed(struct barrier *barrier, uint32_t xid);
 
-/* A new sight. False: out of memory. */
-bool barrier_see(struct barrier *barrier, const struct sight *sight, int64_t now_us);
+/* A new visibility. False: out of memory. */
+bool barrier_see(struct barrier *barrier, const struct visibility *visibility, int64_t now_us);
 
 /* Whether the resync must still wait. */
 bool barrier_holds(const struct barrier *barrier);
@@ -74,7 +74,7 @@ bool barrier_take_due(struct barrier *barrier, uint64_t position, int64_t now_us
 /* When barrier_tick or barrier_take_due must be called whatever else happens; CLOCK_NEVER: not. */
 int64_t barrier_deadline(const struct barrier *barrier, uint64_t position);
 
-/* When the gate should be asked again; CLOCK_NEVER: it need not. */
+/* When the visibility connection should be asked again; CLOCK_NEVER: it need not. */
 int64_t barrier_ask_at(const struct barrier *barrier);
 
 /* The connection is gone: whatever comes next begins anew. */

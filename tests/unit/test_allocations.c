@@ -241,7 +241,7 @@ static void round_of(struct fixture *fixture, enum plugin plugin, uint32_t *xid)
     item_clear(&fixture->sealed);
 }
 
-/* As the gate sees and the catalog looks after each window, an hour apart. */
+/* As the visibility connection sees and the catalog looks after each window, an hour apart. */
 static void settle(struct fixture *fixture, uint32_t xid)
 {
     fixture->now_us += 3600 * CLOCK_S;

@@ -225,24 +225,25 @@ static void prefer_standby(void)
     tear_down(&fixture);
 }
 
-/* The gate's connection goes where the stream's has gone, whatever that server has become. */
+/* The visibility connection's connection goes where the stream's has gone, whatever that server has become. */
 static void one_address(void)
 {
     struct fixture fixture;
-    struct attempts *gate;
+    struct attempts *visconn;
 
     REQUIRE(set_up(&fixture, "host=/a,/b port=1,2 target_session_attrs=primary"));
     CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
     CHECK_INT(refused(&fixture), ATTEMPTS_ADDRESS);
     gate = attempts_new(&fixture.info, attempts_address(fixture.attempts));
-    REQUIRE(gate != NULL);
-    CHECK_INT(attempts_start(gate, &fixture.error), ATTEMPTS_ADDRESS);
-    CHECK_INT(attempts_target(gate), TARGET_ANY);
-    CHECK_TEXT(attempts_address(gate)->host->port, "2");
+    REQUIRE(visconn != NULL);
+    CHECK_INT(attempts_start(visconn, &fixture.error), ATTEMPTS_ADDRESS);
+    CHECK_INT(attempts_target(visconn), TARGET_ANY);
+    CHECK_TEXT(attempts_address(visconn)->host->port, "2");
     error_set(&fixture.error, ERROR_TRANSIENT, "refused");
-    CHECK_INT(attempts_failed(gate, &(struct attempt_failure){0}, &fixture.error), ATTEMPTS_OVER);
+    CHECK_INT(attempts_failed(visconn, &(struct attempt_failure){0}, &fixture.error),
+              ATTEMPTS_OVER);
     CHECK_TEXT(fixture.error.detail, "");
-    attempts_free(gate);
+    attempts_free(visconn);
     tear_down(&fixture);
 }
 

@@ -32,14 +32,14 @@ static bool listed(struct barrier *barrier, const uint32_t *xids, size_t count, 
 /* A sight in which these run; xmax is 1000. */
 static void see(struct barrier *barrier, const uint32_t *running, size_t count, int64_t now_us)
 {
-    struct sight sight = {.known = true, .lsn = END, .snapshot = {.xmax = 1000}};
+    struct visibility visibility = {.known = true, .lsn = END, .snapshot = {.xmax = 1000}};
 
     for (size_t i = 0; i < count; i++) {
-        CHECK(snapshot_add(&sight.snapshot, running[i]));
+        CHECK(snapshot_add(&visibility.snapshot, running[i]));
     }
-    snapshot_sort(&sight.snapshot);
-    CHECK(barrier_see(barrier, &sight, now_us));
-    snapshot_free(&sight.snapshot);
+    snapshot_sort(&visibility.snapshot);
+    CHECK(barrier_see(barrier, &visibility, now_us));
+    snapshot_free(&visibility.snapshot);
 }
 
 #define SEE(barrier, now_us, ...)                                                                  \
@@ -213,11 +213,11 @@ static void asks_once_a_second(void)
 /* What is replayed on a standby is visible there. */
 static void in_recovery(void)
 {
-    struct sight sight = {.known = true, .in_recovery = true, .lsn = 1};
+    struct visibility visibility = {.known = true, .in_recovery = true, .lsn = 1};
     struct barrier barrier = {0};
 
     LISTED(&barrier, 100);
-    CHECK(barrier_see(&barrier, &sight, START));
+    CHECK(barrier_see(&barrier, &visibility, START));
     CHECK_INT(barrier.state, BARRIER_OFF);
     barrier_free(&barrier);
 }

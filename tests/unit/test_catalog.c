@@ -16,7 +16,7 @@ struct fixture {
     struct unseen unseen;
     struct window window;
     struct catalog catalog;
-    struct sight sight;
+    struct visibility visibility;
     struct buffer sql;
 };
 
@@ -55,7 +55,7 @@ static void tear_down(struct fixture *fixture)
     window_clear(&fixture->window);
     window_free(&fixture->window);
     unseen_free(&fixture->unseen);
-    snapshot_free(&fixture->sight.snapshot);
+    snapshot_free(&fixture->visibility.snapshot);
     names_free(fixture->catalog.names);
     encoding_close(fixture->encoding);
     pattern_set_free(&fixture->tables);
@@ -102,18 +102,18 @@ static const char *question(struct fixture *fixture, int64_t now_us)
 /* The sight that comes with an answer: all below `xmax` has ended, but for `running` if not 0. */
 static void see(struct fixture *fixture, uint32_t xmax, uint32_t running)
 {
-    fixture->sight.known = true;
-    fixture->sight.snapshot.xmax = xmax;
-    fixture->sight.snapshot.len = 0;
+    fixture->visibility.known = true;
+    fixture->visibility.snapshot.xmax = xmax;
+    fixture->visibility.snapshot.len = 0;
     if (running != 0) {
-        CHECK(snapshot_add(&fixture->sight.snapshot, running));
+        CHECK(snapshot_add(&fixture->visibility.snapshot, running));
     }
-    CHECK(unseen_see(&fixture->unseen, &fixture->sight.snapshot));
+    CHECK(unseen_see(&fixture->unseen, &fixture->visibility.snapshot));
 }
 
 static void answered(struct fixture *fixture, int64_t now_us)
 {
-    CHECK_INT(catalog_answered(&fixture->catalog, &fixture->sight, now_us), CATALOG_FINE);
+    CHECK_INT(catalog_answered(&fixture->catalog, &fixture->visibility, now_us), CATALOG_FINE);
     CHECK_INT(fixture->catalog.state, CATALOG_IDLE);
 }
 
@@ -681,7 +681,7 @@ static void recheck(struct fixture *fixture, const char *oid, const char *versio
         CHECK(ROW(fixture, "0", oid, version, "50", "-"));
     }
     see(fixture, xmax, 0);
-    CHECK_INT(catalog_answered(&fixture->catalog, &fixture->sight, now_us), expected);
+    CHECK_INT(catalog_answered(&fixture->catalog, &fixture->visibility, now_us), expected);
 }
 
 static void filters(void)

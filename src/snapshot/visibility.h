@@ -1,6 +1,6 @@
 /* What a new snapshot on the server sees, as the visibility connection reports it. */
-#ifndef PGNUDGE_SNAPSHOT_SIGHT_H
-#define PGNUDGE_SNAPSHOT_SIGHT_H
+#ifndef PGNUDGE_SNAPSHOT_VISIBILITY_H
+#define PGNUDGE_SNAPSHOT_VISIBILITY_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 #include "snapshot/xids.h"
 
 /* What can be seen, at one moment. */
-struct sight {
+struct visibility {
     bool known;        /* there has been an answer */
     uint64_t asked_at; /* the stream's position when it was asked for */
     bool in_recovery;

@@ -1,5 +1,5 @@
 /* How a stream is read. Times are made up. */
-#include "source/gulp.h"
+#include "source/read_batching.h"
 
 #include "base/clock.h"
 #include "check.h"
@@ -8,17 +8,17 @@
 #define BUSY     ((size_t)100) /* bytes each 5 us: 20 MB/s */
 
 /* Reads as a feed does whose stream brings `bytes` each 5 us, for `us`. Returns how often. */
-static int flood(struct gulp *gulp, int64_t *now_us, size_t bytes, int64_t us)
+static int flood(struct read_batching *batching, int64_t *now_us, size_t bytes, int64_t us)
 {
     int64_t end_us = *now_us + us;
     int reads = 0;
 
     while (*now_us < end_us) {
-        int64_t wait_us = gulp->pause_us > 0 ? gulp->pause_us : 5;
+        int64_t wait_us = batching->pause_us > 0 ? batching->pause_us : 5;
 
         *now_us += wait_us;
-        gulp_took(gulp, bytes * (size_t)(wait_us / 5), *now_us);
-        CHECK_INT(gulp->next_us, *now_us + gulp->pause_us);
+        read_batching_took(batching, bytes * (size_t)(wait_us / 5), *now_us);
+        CHECK_INT(batching->next_us, *now_us + batching->pause_us);
         reads++;
     }
     return reads;
@@ -26,52 +26,52 @@ static int flood(struct gulp *gulp, int64_t *now_us, size_t bytes, int64_t us)
 
 static void a_quiet_stream_is_read_as_it_comes(void)
 {
-    struct gulp gulp;
+    struct read_batching batching;
     int64_t now_us = 5 * CLOCK_S;
 
-    gulp_init(&gulp, DEBOUNCE, true);
+    read_batching_init(&batching, DEBOUNCE, true);
     for (int i = 0; i < 100; i++) {
         now_us += 20 * CLOCK_MS; /* a small transaction, in three pieces */
         for (int piece = 0; piece < 3; piece++) {
-            gulp_took(&gulp, 150, now_us += 10);
-            CHECK_INT(gulp.pause_us, 0);
+            read_batching_took(&batching, 150, now_us += 10);
+            CHECK_INT(batching.pause_us, 0);
         }
     }
 }
 
 static void a_busy_one_in_gulps(void)
 {
-    struct gulp gulp;
+    struct read_batching batching;
     int64_t now_us = 5 * CLOCK_S;
     int first, later;
 
-    gulp_init(&gulp, DEBOUNCE, true);
-    gulp_took(&gulp, 100, now_us); /* the first change, after a silence */
-    CHECK_INT(gulp.pause_us, 0);
-    first = flood(&gulp, &now_us, BUSY, 4 * CLOCK_MS);
+    read_batching_init(&batching, DEBOUNCE, true);
+    read_batching_took(&batching, 100, now_us); /* the first change, after a silence */
+    CHECK_INT(batching.pause_us, 0);
+    first = flood(&batching, &now_us, BUSY, 4 * CLOCK_MS);
     CHECK(first > 100 && first < 500); /* one by one until it is known to be busy */
-    flood(&gulp, &now_us, BUSY, 30 * CLOCK_MS);
-    CHECK_INT(gulp.pause_us, 10 * CLOCK_MS);
-    later = flood(&gulp, &now_us, BUSY, CLOCK_S);
+    flood(&batching, &now_us, BUSY, 30 * CLOCK_MS);
+    CHECK_INT(batching.pause_us, 10 * CLOCK_MS);
+    later = flood(&batching, &now_us, BUSY, CLOCK_S);
     CHECK_INT(later, 100);
 }
 
 /* A transaction each 1.1 ms: the shortest pauses may bring nothing. */
 static void a_steady_one_too(void)
 {
-    struct gulp gulp;
+    struct read_batching batching;
     int64_t now_us = 5 * CLOCK_S, end_us = now_us + CLOCK_S, came_us = now_us;
     int reads = 0;
 
-    gulp_init(&gulp, DEBOUNCE, true);
+    read_batching_init(&batching, DEBOUNCE, true);
     while (now_us < end_us) {
         size_t bytes = 0;
 
-        now_us += gulp.pause_us > 0 ? gulp.pause_us : 1100;
+        now_us += batching.pause_us > 0 ? batching.pause_us : 1100;
         for (; came_us + 1100 <= now_us; came_us += 1100) {
             bytes += 250;
         }
-        gulp_took(&gulp, bytes, now_us);
+        read_batching_took(&batching, bytes, now_us);
         reads++;
     }
     CHECK(reads < 150);
@@ -79,18 +79,19 @@ static void a_steady_one_too(void)
 
 static void the_end_of_a_flood_is_noticed_at_once(void)
 {
-    struct gulp gulp;
+    struct read_batching batching;
     int64_t now_us = 5 * CLOCK_S;
 
-    gulp_init(&gulp, DEBOUNCE, true);
-    flood(&gulp, &now_us, BUSY, CLOCK_S);
-    CHECK(gulp.pause_us > 0);
-    gulp_took(&gulp, 100, now_us + gulp.pause_us); /* hardly anything came in that pause */
-    CHECK_INT(gulp.pause_us, 0);
+    read_batching_init(&batching, DEBOUNCE, true);
+    flood(&batching, &now_us, BUSY, CLOCK_S);
+    CHECK(batching.pause_us > 0);
+    read_batching_took(&batching, 100,
+                       now_us + batching.pause_us); /* hardly anything came in that pause */
+    CHECK_INT(batching.pause_us, 0);
 
-    flood(&gulp, &now_us, BUSY, CLOCK_S);
-    gulp_took(&gulp, 20000, now_us + 10 * CLOCK_S); /* the next one after a silence */
-    CHECK_INT(gulp.pause_us, 0);
+    flood(&batching, &now_us, BUSY, CLOCK_S);
+    read_batching_took(&batching, 20000, now_us + 10 * CLOCK_S); /* the next one after a silence */
+    CHECK_INT(batching.pause_us, 0);
 }
 
 static void pauses_are_short_beside_the_debounce(void)
@@ -109,12 +110,12 @@ static void pauses_are_short_beside_the_debounce(void)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct gulp gulp;
+        struct read_batching batching;
         int64_t now_us = 5 * CLOCK_S;
 
-        gulp_init(&gulp, cases[i].debounce_us, cases[i].told);
-        flood(&gulp, &now_us, BUSY, CLOCK_S);
-        CHECK_INT(gulp.pause_us, cases[i].longest_us);
+        read_batching_init(&batching, cases[i].debounce_us, cases[i].told);
+        flood(&batching, &now_us, BUSY, CLOCK_S);
+        CHECK_INT(batching.pause_us, cases[i].longest_us);
     }
 }
 

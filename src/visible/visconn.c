@@ -1,0 +1,381 @@
+#include "visible/visconn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "server/probe.h"
+#include "server/serversql.h"
+#include "visible/pace.h"
+#include "wire/lsn.h"
+
+/* VISIBILITY_COLUMNS; one row for each running xid, or one with NULL. */
+#define VISIBILITY_SQL                                                                             \
+    "SELECT pg_catalog.pg_is_in_recovery()::text,"                                                 \
+    " CASE WHEN pg_catalog.pg_is_in_recovery()"                                                    \
+    " THEN coalesce(pg_catalog.pg_last_wal_replay_lsn(), '0/0')"                                   \
+    " ELSE pg_catalog.pg_current_wal_insert_lsn() END::text,"                                      \
+    " pg_catalog.pg_snapshot_xmax(s.now)::text, x::text"                                           \
+    " FROM (SELECT pg_catalog.pg_current_snapshot() AS now) s"                                     \
+    " LEFT JOIN LATERAL pg_catalog.pg_snapshot_xip(s.now) x ON true"
+
+/*
+ * Whoever has an xid holds a lock on it until its end can be seen: also one
+ * that has committed and waits for a standby. Subtransactions have younger ones,
+ * which snapshots don't list.
+ */
+#define RUNNING_SQL                                                                                \
+    "SELECT DISTINCT ON (virtualtransaction) transactionid::text FROM pg_catalog.pg_locks"         \
+    " WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted"                     \
+    " ORDER BY virtualtransaction, age(transactionid) DESC"
+
+enum question { ASK_NOTHING, ASK_IDENTITY, ASK_VISIBILITY, ASK_RUNNING, ASK_OTHER };
+
+struct visconn {
+    struct visconn_setup setup;
+    struct probe *probe;
+    enum question asking;
+    char identity[IDENTITY_MAX];
+    bool identified; /* since the probe came up */
+    bool has_worked;
+    bool told_down;
+    bool list_wanted;
+    bool other_wanted;
+    struct buffer other_sql;
+    query_row_fn *other_row;
+    void *other_context;
+    struct pace pace;             /* of visibility_check */
+    struct visibility visibility; /* complete */
+    struct visibility coming;     /* its rows are still being taken */
+    struct snapshot running;      /* the list's */
+    uint64_t listed_at;           /* the stream's position when it was asked for */
+};
+
+struct visconn *visconn_new(const struct visconn_setup *setup, int64_t now_us)
+{
+    struct visconn *visconn = calloc(1, sizeof(*visconn));
+    struct probe_setup probe = {
+        .info = setup->info,
+        .only = setup->address,
+        .patience_us = setup->patience_us,
+        .backoff = {.min_us = setup->backoff_min_us, .max_us = setup->backoff_max_us},
+    };
+
+    if (visconn == NULL) {
+        return NULL;
+    }
+    visconn->setup = *setup;
+    pace_init(&visconn->pace, setup->interval_us, now_us);
+    visconn->probe = probe_new(&probe, now_us);
+    if (visconn->probe == NULL) {
+        visconn_free(visconn);
+        return NULL;
+    }
+    if (!setup->visibility_check) {
+        probe_sleep(visconn->probe);
+    }
+    return visconn;
+}
+
+/* ---- rows ---- */
+
+static bool take_identity(void *context, struct query_row *row)
+{
+    struct visconn *visconn = context;
+    struct slice value;
+
+    if (!query_row_next(row, &value)) {
+        return false;
+    }
+    snprintf(visconn->identity, sizeof(visconn->identity), "%.*s", (int)value.len, value.data);
+    return true;
+}
+
+/* An xid, of 32 or 64 bits; the low 32 count. */
+static bool read_xid(struct slice text, uint32_t *xid)
+{
+    uint64_t wide;
+    bool ok = slice_number(text, &wide);
+
+    *xid = (uint32_t)wide;
+    return ok;
+}
+
+static bool take_visibility(void *context, struct query_row *row)
+{
+    struct visibility *visibility = &((struct visconn *)context)->coming;
+    struct slice recovery, lsn, xmax, running;
+    uint32_t xid;
+
+    if (!query_row_next(row, &recovery) || !query_row_next(row, &lsn) ||
+        !query_row_next(row, &xmax) || !query_row_next(row, &running) ||
+        !lsn_read(lsn, &visibility->lsn) || !read_xid(xmax, &visibility->snapshot.xmax)) {
+        return false;
+    }
+    visibility->in_recovery = slice_equal(recovery, slice_of("true"));
+    return running.data == NULL ||
+           (read_xid(running, &xid) && snapshot_add(&visibility->snapshot, xid));
+}
+
+/* The answer to a question that isn't the visibility connection's own, behind a visibility's. */
+static bool take_other(void *context, struct query_row *row)
+{
+    struct visconn *visconn = context;
+
+    return row->columns == VISIBILITY_COLUMNS ? take_visibility(visconn, row)
+                                              : visconn->other_row(visconn->other_context, row);
+}
+
+static bool take_running(void *context, struct query_row *row)
+{
+    struct visconn *visconn = context;
+    struct slice value;
+    uint32_t xid;
+
+    return query_row_next(row, &value) && read_xid(value, &xid) &&
+           snapshot_add(&visconn->running, xid);
+}
+
+/* ---- questions ---- */
+
+static void begin_visibility(struct visconn *visconn, uint64_t position)
+{
+    pace_asked(&visconn->pace);
+    visconn->coming.asked_at = position;
+    snapshot_clear(&visconn->coming.snapshot);
+}
+
+static void ask(struct visconn *visconn, enum question question, uint64_t position, int64_t now_us)
+{
+    visconn->asking = question;
+    switch (question) {
+    case ASK_NOTHING:
+        break;
+    case ASK_IDENTITY:
+        probe_ask(visconn->probe, "SELECT " SQL_IDENTITY, take_identity, visconn, now_us);
+        break;
+    case ASK_VISIBILITY:
+        begin_visibility(visconn, position);
+        probe_ask(visconn->probe, VISIBILITY_SQL, take_visibility, visconn, now_us);
+        break;
+    case ASK_RUNNING:
+        visconn->list_wanted = false;
+        visconn->listed_at = position;
+        snapshot_clear(&visconn->running);
+        probe_ask(visconn->probe, RUNNING_SQL, take_running, visconn, now_us);
+        break;
+    case ASK_OTHER:
+        visconn->other_wanted = false;
+        begin_visibility(visconn, position);
+        probe_ask(visconn->probe, visconn->other_sql.data, take_other, visconn, now_us);
+        break;
+    }
+}
+
+static void ask_what_is_due(struct visconn *visconn, uint64_t position, int64_t now_us)
+{
+    if (!probe_ready(visconn->probe) || visconn->asking != ASK_NOTHING) {
+        return;
+    }
+    if (!visconn->identified) {
+        ask(visconn, ASK_IDENTITY, position, now_us);
+    } else if (visconn->list_wanted) {
+        ask(visconn, ASK_RUNNING, position, now_us);
+    } else if (visconn->other_wanted) {
+        ask(visconn, ASK_OTHER, position, now_us);
+    } else if (visconn->setup.visibility_check && pace_due(&visconn->pace, now_us)) {
+        ask(visconn, ASK_VISIBILITY, position, now_us);
+    } else if (!visconn->setup.visibility_check) {
+        probe_sleep(visconn->probe);
+        visconn->identified = false;
+    }
+}
+
+static enum visconn_event down(struct visconn *visconn, struct error *error)
+{
+    visconn->list_wanted |= visconn->asking == ASK_RUNNING;
+    visconn->asking = ASK_NOTHING;
+    visconn->other_wanted = false;
+    visconn->identified = false;
+    pace_by(&visconn->pace, 0); /* as soon as it is up again */
+    error_prefix(error, "the second connection, which tells what can be seen, %s",
+                 visconn->has_worked ? "is lost" : "can't be made");
+    return VISCONN_FAILED;
+}
+
+static void end_visibility(struct visconn *visconn, int64_t now_us)
+{
+    struct visibility older = visconn->visibility;
+
+    visconn->visibility = visconn->coming;
+    visconn->visibility.known = true;
+    visconn->coming = older; /* its memory serves again */
+    snapshot_sort(&visconn->visibility.snapshot);
+    pace_answered(&visconn->pace, now_us);
+}
+
+static enum visconn_event take_answer(struct visconn *visconn, int64_t now_us, struct error *error)
+{
+    enum question answered = visconn->asking;
+
+    visconn->asking = ASK_NOTHING;
+    switch (answered) {
+    case ASK_IDENTITY:
+        if (strcmp(visconn->identity, visconn->setup.identity) != 0) {
+            error_set(error, ERROR_TRANSIENT, "it reached another server than the stream");
+            error_hint(error, "Is a load balancer in between?");
+            probe_reject(visconn->probe, now_us);
+            return down(visconn, error);
+        }
+        visconn->identified = visconn->has_worked = true;
+        visconn->told_down = false;
+        break;
+    case ASK_VISIBILITY:
+        end_visibility(visconn, now_us);
+        return VISCONN_SAW;
+    case ASK_RUNNING:
+        snapshot_sort(&visconn->running);
+        return VISCONN_LISTED;
+    case ASK_OTHER:
+        end_visibility(visconn, now_us);
+        return VISCONN_ANSWERED;
+    case ASK_NOTHING:
+        break;
+    }
+    return VISCONN_NOTHING;
+}
+
+enum visconn_event visconn_step(struct visconn *visconn, uint64_t position, int64_t now_us,
+                                struct error *error)
+{
+    enum visconn_event event = VISCONN_NOTHING;
+
+    switch (probe_step(visconn->probe, now_us, error)) {
+    case PROBE_NOTHING:
+    case PROBE_UP:
+        break;
+    case PROBE_ANSWERED:
+        event = take_answer(visconn, now_us, error);
+        break;
+    case PROBE_REFUSED:
+        if (visconn->asking == ASK_OTHER) {
+            visconn->asking = ASK_NOTHING;
+            event = VISCONN_REFUSED;
+            break;
+        }
+        /* Ours are none that a server of 13 or later refuses for long. */
+        probe_reject(visconn->probe, now_us);
+        event = down(visconn, error);
+        break;
+    case PROBE_DOWN:
+        event = down(visconn, error);
+        break;
+    }
+    ask_what_is_due(visconn, position, now_us);
+    return event;
+}
+
+bool visconn_has_worked(const struct visconn *visconn)
+{
+    return visconn->has_worked;
+}
+
+void visconn_tell_down(struct visconn *visconn, const struct error *error)
+{
+    struct error told = *error;
+
+    if (visconn->told_down) {
+        return;
+    }
+    visconn->told_down = true;
+    if (told.detail[0] == '\0') {
+        error_detail(&told, "Items wait until it is back.");
+    }
+    log_report(visconn->setup.log, LOG_WARNING, &told);
+}
+
+void visconn_hurry(struct visconn *visconn, int64_t now_us)
+{
+    pace_hurry(&visconn->pace, now_us);
+}
+
+void visconn_rest(struct visconn *visconn, int64_t now_us)
+{
+    pace_rest(&visconn->pace, now_us);
+}
+
+void visconn_ask_by(struct visconn *visconn, int64_t at_us)
+{
+    pace_by(&visconn->pace, at_us);
+}
+
+void visconn_list(struct visconn *visconn)
+{
+    visconn->list_wanted = true;
+}
+
+bool visconn_is_listing(const struct visconn *visconn)
+{
+    return visconn->list_wanted || visconn->asking == ASK_RUNNING;
+}
+
+bool visconn_ask(struct visconn *visconn, const char *sql, query_row_fn *on_row, void *context,
+                 int64_t now_us)
+{
+    buffer_clear(&visconn->other_sql);
+    buffer_text(&visconn->other_sql, VISIBILITY_SQL "; ");
+    buffer_text(&visconn->other_sql, sql);
+    buffer_byte(&visconn->other_sql, '\0');
+    visconn->other_row = on_row;
+    visconn->other_context = context;
+    visconn->other_wanted = !visconn->other_sql.failed;
+    probe_wake(visconn->probe, now_us);
+    return visconn->other_wanted;
+}
+
+const struct visibility *visconn_visibility(const struct visconn *visconn)
+{
+    return &visconn->visibility;
+}
+
+const struct snapshot *visconn_running(const struct visconn *visconn)
+{
+    return &visconn->running;
+}
+
+uint64_t visconn_listed_at(const struct visconn *visconn)
+{
+    return visconn->listed_at;
+}
+
+struct pollfd visconn_pollfd(const struct visconn *visconn)
+{
+    return probe_pollfd(visconn->probe);
+}
+
+int64_t visconn_deadline(const struct visconn *visconn)
+{
+    int64_t deadline = probe_deadline(visconn->probe);
+
+    if (!probe_ready(visconn->probe) || visconn->asking != ASK_NOTHING) {
+        return deadline;
+    }
+    if (!visconn->identified || visconn->list_wanted || visconn->other_wanted ||
+        !visconn->setup.visibility_check) {
+        return 0;
+    }
+    return clock_earlier(deadline, visconn->pace.next_us);
+}
+
+void visconn_free(struct visconn *visconn)
+{
+    if (visconn != NULL) {
+        probe_free(visconn->probe);
+        snapshot_free(&visconn->visibility.snapshot);
+        snapshot_free(&visconn->coming.snapshot);
+        snapshot_free(&visconn->running);
+        buffer_free(&visconn->other_sql);
+        free(visconn);
+    }
+}

@@ -1,0 +1,95 @@
+/*
+ * The visibility connection: asks the server, on a second connection, what a new snapshot sees,
+ * so that nothing is printed before its changes can be seen.
+ *
+ * A walsender sends a commit once it is flushed; others see it only after it
+ * has left the list of running transactions, for which it may have to wait for
+ * a synchronous standby.
+ */
+#ifndef PGNUDGE_VISIBLE_VISCONN_H
+#define PGNUDGE_VISIBLE_VISCONN_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "batch/item.h"
+#include "conninfo/conninfo.h"
+#include "net/address.h"
+#include "pq/query.h"
+#include "snapshot/visibility.h"
+
+struct visconn;
+
+#define VISIBILITY_COLUMNS 4
+
+struct visconn_setup {
+    const struct conninfo *info;   /* all borrowed */
+    const struct address *address; /* the stream's own */
+    const char *identity;          /* the stream's answer to SQL_IDENTITY */
+    const struct log *log;
+    bool visibility_check; /* false: only visconn_ask's questions, connected for each alone */
+    int64_t patience_us;   /* silence that means a dead link */
+    int64_t interval_us;   /* asks at least this often */
+    int64_t backoff_min_us;
+    int64_t backoff_max_us;
+};
+
+enum visconn_event {
+    VISCONN_NOTHING,
+    VISCONN_SAW,      /* visconn_visibility is new */
+    VISCONN_LISTED,   /* visconn_running is there */
+    VISCONN_ANSWERED, /* visconn_ask's question is, and visconn_visibility is from right before it */
+    VISCONN_REFUSED,  /* visconn_ask's question was refused, for this error */
+    VISCONN_FAILED    /* it could not be reached so far, for this error; it goes on trying */
+};
+
+/* NULL: out of memory. */
+struct visconn *visconn_new(const struct visconn_setup *setup, int64_t now_us);
+
+/* Goes on as far as it can without waiting; `position` is what the stream has received so far. */
+enum visconn_event visconn_step(struct visconn *visconn, uint64_t position, int64_t now_us,
+                                struct error *error);
+
+/* Whether it has worked since visconn_new: then its failures are mended in the background. */
+bool visconn_has_worked(const struct visconn *visconn);
+
+/* Warns that it is being mended: once, until it is up again. `error`: VISCONN_FAILED's. */
+void visconn_tell_down(struct visconn *visconn, const struct error *error);
+
+/* Asks for a new visibility now, then ever less often, until visconn_rest. */
+void visconn_hurry(struct visconn *visconn, int64_t now_us);
+void visconn_rest(struct visconn *visconn, int64_t now_us);
+
+/* Asks for a new visibility at `at_us`, if not before. */
+void visconn_ask_by(struct visconn *visconn, int64_t at_us);
+
+/* Asks, once, for what runs now. */
+void visconn_list(struct visconn *visconn);
+
+/* Whether that has been asked for and not answered. */
+bool visconn_is_listing(const struct visconn *visconn);
+
+/*
+ * Asks something else, once, together with a visibility. One at a time; `sql` is
+ * copied, and its rows don't have VISIBILITY_COLUMNS columns. VISCONN_FAILED forgets it.
+ * False: out of memory.
+ */
+bool visconn_ask(struct visconn *visconn, const char *sql, query_row_fn *on_row, void *context,
+                 int64_t now_us);
+
+const struct visibility *visconn_visibility(const struct visconn *visconn);
+const struct snapshot *visconn_running(const struct visconn *visconn);
+
+/* The stream's position when that list was asked for. */
+uint64_t visconn_listed_at(const struct visconn *visconn);
+
+struct pollfd visconn_pollfd(const struct visconn *visconn);
+int64_t visconn_deadline(const struct visconn *visconn);
+
+/* NULL is fine. */
+void visconn_free(struct visconn *visconn);
+
+#endif
