@@ -31,7 +31,7 @@ struct item_event {
 
 struct item {
     enum resync resync;
-    struct item_event *events; /* once sealed, in the order of their first change */
+    struct item_event *events; /* once closed, in the order of their first change */
     size_t len;
     size_t cap;
     uint64_t lsn; /* the end of the newest COMMIT that it covers, 0 for none */

@@ -234,19 +234,19 @@ static int by_arrival(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void window_seal(struct window *window, struct item *sealed)
+void window_close(struct window *window, struct item *closed)
 {
-    struct item empty = *sealed;
+    struct item empty = *closed;
 
     not_pending(window);
     if (window->unordered) {
         qsort(window->item.events, window->item.len, sizeof(*window->item.events), by_arrival);
     }
-    *sealed = window->item;
-    if (sealed->resync != RESYNC_NONE || sealed->lsn == 0) {
-        sealed->lsn = window->newest_lsn;
+    *closed = window->item;
+    if (closed->resync != RESYNC_NONE || closed->lsn == 0) {
+        closed->lsn = window->newest_lsn;
     }
-    unseen_move(window->unseen, UNSEEN_OPEN, UNSEEN_SEALED);
+    unseen_move(window->unseen, UNSEEN_OPEN, UNSEEN_CLOSED);
     window->item = empty; /* its memory serves again */
     window->at_once = window->unordered = false;
     window->open = STOPPED;

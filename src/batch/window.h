@@ -1,7 +1,7 @@
 /*
  * The open window: changes coalesced to one event per payload, until it is
  * quiet for the debounce or the cap is reached, but never inside a transaction.
- * Then it is sealed: its item waits to be printed, and nothing joins it.
+ * Then it is closed: its item waits to be printed, and nothing joins it.
  *
  * 1. `open` runs while there is an event or a resync; `unknown` while the window has changes of
  *    tables that are still being looked up.
@@ -110,8 +110,8 @@ int64_t window_deadline(const struct window *window);
 /* The same, also where all that it has is still being looked up: when that should be over. */
 int64_t window_lookup_deadline(const struct window *window);
 
-/* Moves what is in the window to `sealed`, which must be empty, and begins a new one. */
-void window_seal(struct window *window, struct item *sealed);
+/* Moves what is in the window to `closed`, which must be empty, and begins a new one. */
+void window_close(struct window *window, struct item *closed);
 
 /* Empties it: something else stands for what was in it. */
 void window_clear(struct window *window);

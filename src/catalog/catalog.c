@@ -263,7 +263,7 @@ static bool judge(struct catalog *catalog, struct table_ref *ref, const struct l
     struct name *before[TARGETS_MAX];
     size_t count = ref->known ? ref->target_count : 0; /* else none has been named yet */
     struct tally all = ref->asked.tally;
-    bool was_cut = ref->known && ref->cut;
+    bool was_truncated = ref->known && ref->truncated;
 
     memcpy(before, ref->targets, sizeof(before));
     tally_add(&all, &ref->since.tally);
@@ -280,7 +280,7 @@ static bool judge(struct catalog *catalog, struct table_ref *ref, const struct l
             return false;
         }
     }
-    if (ref->cut && !was_cut) {
+    if (ref->truncated && !was_truncated) {
         resync(catalog, ref, now_us);
     }
     ref->known = true;

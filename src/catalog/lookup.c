@@ -102,7 +102,7 @@ static bool take_edge(struct lookup *lookup, struct lookup_found *found,
     struct lookup_edge *edge;
 
     if (found->count >= EDGES_MAX || lookup->edge_count >= LOOKUP_EDGES_MAX) {
-        found->cut = true;
+        found->truncated = true;
         return true;
     }
     if (!grow(lookup)) {
@@ -160,7 +160,7 @@ void lookup_lineage(const struct lookup *lookup, size_t i, struct lineage *linea
                                   {text + edge->table, edge->end - edge->table}}};
     }
     lineage_build(lineage, &lookup->asked[i]->table, found->identity.oid, edges, found->count);
-    lineage->cut |= found->cut;
+    lineage->truncated |= found->truncated;
 }
 
 void lookup_free(struct lookup *lookup)

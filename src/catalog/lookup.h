@@ -25,7 +25,7 @@ struct lookup_found {
     struct identity identity;
     size_t first; /* of its edges, which stand together */
     size_t count;
-    bool cut; /* there are more */
+    bool truncated; /* there are more */
 };
 
 struct lookup_edge;

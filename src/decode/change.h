@@ -26,7 +26,7 @@ struct change {
     uint32_t xid;         /* BEGIN, COMMIT; 0 where the plugin gives none */
     struct slice name;    /* TABLE: schema and table in the plugin's own writing, borrowed */
     struct slice content; /* MESSAGE: in the plugin's own writing, borrowed */
-    bool cut;             /* … and there is more of it */
+    bool truncated;       /* … and there is more of it */
 };
 
 #define MESSAGE_PREFIX "pgnudge"

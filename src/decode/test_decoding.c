@@ -117,7 +117,7 @@ static bool read_message(struct decoder *decoder, struct change *change)
         }
         change->content.data = content + 1;
         change->content.len = text->len - (size_t)(content + 1 - text->data);
-        change->cut = decoder->more;
+        change->truncated = decoder->more;
         if (slice_size(*text, &size) &&
             (decoder->more ? size > change->content.len : size == change->content.len)) {
             change->kind = CHANGE_MESSAGE; /* else the prefix only begins like this */

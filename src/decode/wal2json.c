@@ -125,7 +125,7 @@ static enum change_kind read_message(struct slice text, bool more, struct change
             return CHANGE_MESSAGE;
         }
     }
-    change->cut = more; /* the content's end isn't there */
+    change->truncated = more; /* the content's end isn't there */
     return more ? CHANGE_MESSAGE : CHANGE_UNREADABLE;
 }
 

@@ -388,18 +388,18 @@ static bool makes_slot(const struct exam *exam)
 /* When the state has lasted too long. */
 static int64_t patience_ends(const struct exam *exam)
 {
-    int64_t patience_us = STEP_PATIENCE_US;
+    int64_t response_timeout_us = STEP_PATIENCE_US;
 
     if (is_login(exam)) {
         return CLOCK_NEVER; /* the login has its own */
     }
     if (exam->state == EXAM_CANCEL) {
-        patience_us = CANCEL_GRACE_US;
+        response_timeout_us = CANCEL_GRACE_US;
     } else if (makes_slot(exam)) {
-        patience_us = question_slots_wait(exam) ? AGAIN_PATIENCE_US : STEP_PATIENCE_US;
-        patience_us = clock_earlier(patience_us, exam->config->slot_timeout_us);
+        response_timeout_us = question_slots_wait(exam) ? AGAIN_PATIENCE_US : STEP_PATIENCE_US;
+        response_timeout_us = clock_earlier(response_timeout_us, exam->config->slot_timeout_us);
     }
-    return clock_after(exam->entered_us, patience_us);
+    return clock_after(exam->entered_us, response_timeout_us);
 }
 
 /* While the server makes the slot it doesn't read: closing would leave the slot until it is done. */

@@ -18,7 +18,7 @@ bool trip_start(struct exam *exam, int64_t now_us)
         .conn = exam_conn(exam, SIDE_SENDER),
         .status_interval_us = STATUS_INTERVAL_US,
         .liveness_us = CLOCK_NEVER, /* the state's deadline is shorter */
-        .uncounted = true,
+        .never_synchronous = true,
     };
     struct buffer sql = {0};
     bool ok = true;

@@ -160,7 +160,7 @@ static bool start_replicas(struct feed *feed)
         struct replica_setup setup = {
             .info = &config->visible_on[i],
             .log = feed->log,
-            .patience_us = config->liveness_us,
+            .response_timeout_us = config->liveness_us,
             .interval_us = config->status_interval_us,
             .backoff_min_us = config->backoff_min_us,
             .backoff_max_us = config->backoff_max_us,
@@ -218,7 +218,7 @@ struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *w
         replica_free(feed.replicas[i]);
     }
     output_close(&feed.printer.output);
-    item_free(&feed.printer.sealed);
+    item_free(&feed.printer.closed);
     window_free(&feed.window);
     barrier_free(&feed.barrier);
     unseen_free(&feed.unseen);

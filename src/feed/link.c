@@ -8,7 +8,7 @@
 #define READS_MAX       16            /* of the stream in one turn */
 #define LOUD_FAILURES   5U            /* in a row; then at each doubling */
 
-#define ANSWER_AFTER_US (1 * CLOCK_MS) /* see answer_after */
+#define ACK_DELAY_US (1 * CLOCK_MS) /* see ack_delay */
 
 void link_close(struct link *link)
 {
@@ -139,12 +139,12 @@ static void start_connecting(struct feed *feed, int64_t now_us)
         .allow_missing = config->allow_missing,
         .plugin = config->plugin,
         .wants_timeline = config->visible_on_count > 0,
-        .patience_us = config->liveness_us,
+        .response_timeout_us = config->liveness_us,
     };
     struct error error;
 
     feed->link.state = LINK_CONNECTING;
-    feed->link.blockers_told = false;
+    feed->link.blockers_reported = false;
     feed->link.alive_us = now_us;
     feed->link.session = session_start(&setup, now_us, &error);
     if (feed->link.session == NULL) {
@@ -179,7 +179,7 @@ static void start_gate(struct feed *feed, int64_t now_us)
         .log = feed->log,
         .visibility_check = feed->config->visibility_check,
         .identity = session_facts(link->session)->identity,
-        .patience_us = feed->config->liveness_us,
+        .response_timeout_us = feed->config->liveness_us,
         .backoff_min_us = feed->config->backoff_min_us,
         .backoff_max_us = feed->config->backoff_max_us,
     };
@@ -225,11 +225,11 @@ static void warn_if_synchronous(const struct feed *feed)
  * telling the server then would keep the CPU from the line's reader: a quarter of the time from
  * COMMIT to line. Elsewhere later would only be one more turn.
  */
-static int64_t answer_after(const struct feed *feed)
+static int64_t ack_delay(const struct feed *feed)
 {
-    bool line_follows = feed->config->window.debounce_us < ANSWER_AFTER_US;
+    bool line_follows = feed->config->window.debounce_us < ACK_DELAY_US;
 
-    return line_follows && !may_be_synchronous(feed) ? ANSWER_AFTER_US : 0;
+    return line_follows && !may_be_synchronous(feed) ? ACK_DELAY_US : 0;
 }
 
 static bool take_stream(struct feed *feed, int64_t now_us, struct error *error);
@@ -241,8 +241,8 @@ static void go_live(struct feed *feed, int64_t now_us)
         .conn = session_conn(link->session),
         .status_interval_us = link->status_interval_us,
         .liveness_us = feed->config->liveness_us,
-        .answer_after_us = answer_after(feed),
-        .uncounted = feed->config->visibility_check,
+        .ack_delay_us = ack_delay(feed),
+        .never_synchronous = feed->config->visibility_check,
     };
     struct error error;
 

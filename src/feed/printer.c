@@ -12,10 +12,10 @@ static bool is_incomplete(const struct feed *feed, int64_t now_us)
            (catalog_is_hidden(&feed->catalog) && now_us < feed->printer.hidden_until_us);
 }
 
-/* Whether the open window is to be sealed. */
+/* Whether the open window is to be closed. */
 static bool window_due(const struct feed *feed, int64_t now_us)
 {
-    return !feed->stopping && !feed->printer.has_sealed && !barrier_holds(&feed->barrier) &&
+    return !feed->stopping && !feed->printer.has_closed && !barrier_holds(&feed->barrier) &&
            !is_incomplete(feed, now_us) && now_us >= window_deadline(&feed->window);
 }
 
@@ -36,17 +36,17 @@ static bool is_visible_here(const struct feed *feed, const struct item *item, un
     return visibility->known && (visibility->in_recovery ? visibility->lsn >= item->lsn : all_seen);
 }
 
-/* Whether the sealed item is visible, on all replicas too. */
+/* Whether the closed item is visible, on all replicas too. */
 static bool is_visible(const struct feed *feed)
 {
-    const struct item *item = &feed->printer.sealed;
+    const struct item *item = &feed->printer.closed;
 
     for (size_t i = 0; i < feed->config->visible_on_count; i++) {
         if (!replica_shows(feed->replicas[i], item->lsn)) {
             return false;
         }
     }
-    return is_visible_here(feed, item, UNSEEN_SEALED);
+    return is_visible_here(feed, item, UNSEEN_CLOSED);
 }
 
 static bool wants_out(const struct feed *feed, int64_t now_us)
@@ -56,50 +56,50 @@ static bool wants_out(const struct feed *feed, int64_t now_us)
     if (output_busy(&printer->output)) {
         return true;
     }
-    if (printer->has_sealed) {
+    if (printer->has_closed) {
         return !feed->stopping && is_visible(feed);
     }
     return window_due(feed, now_us);
 }
 
-static void seal(struct feed *feed, int64_t now_us)
+static void close_window(struct feed *feed, int64_t now_us)
 {
-    window_seal(&feed->window, &feed->printer.sealed);
-    feed->printer.has_sealed = true;
+    window_close(&feed->window, &feed->printer.closed);
+    feed->printer.has_closed = true;
     feed->printer.window_asked = false;
     if (feed->config->visibility_check && feed->link.visconn != NULL &&
-        !is_visible_here(feed, &feed->printer.sealed, UNSEEN_SEALED)) {
+        !is_visible_here(feed, &feed->printer.closed, UNSEEN_CLOSED)) {
         visconn_hurry(feed->link.visconn, now_us);
     }
     for (size_t i = 0; i < feed->config->visible_on_count; i++) {
-        if (!replica_shows(feed->replicas[i], feed->printer.sealed.lsn)) {
+        if (!replica_shows(feed->replicas[i], feed->printer.closed.lsn)) {
             replica_hurry(feed->replicas[i], now_us);
         }
     }
 }
 
 /* The item has been printed, or something else stands for it. */
-static void drop_sealed(struct feed *feed)
+static void drop_closed(struct feed *feed)
 {
-    item_clear(&feed->printer.sealed);
-    unseen_move(&feed->unseen, UNSEEN_SEALED, 0);
-    feed->printer.has_sealed = false;
+    item_clear(&feed->printer.closed);
+    unseen_move(&feed->unseen, UNSEEN_CLOSED, 0);
+    feed->printer.has_closed = false;
 }
 
-/* Renders the sealed item: from here on it is the output's. */
+/* Renders the closed item: from here on it is the output's. */
 static void begin_line(struct feed *feed)
 {
     struct printer *printer = &feed->printer;
 
-    item_line(output_line(&printer->output), &printer->sealed);
-    if (printer->sealed.resync != RESYNC_CONNECTED) {
+    item_line(output_line(&printer->output), &printer->closed);
+    if (printer->closed.resync != RESYNC_CONNECTED) {
         printer->items++;
     }
-    if (printer->sealed.resync != RESYNC_NONE) {
+    if (printer->closed.resync != RESYNC_NONE) {
         printer->resync_printed = true;
-        log_say(feed->log, LOG_INFO, "resync: %s", resync_text(printer->sealed.resync));
+        log_say(feed->log, LOG_INFO, "resync: %s", resync_text(printer->closed.resync));
     }
-    drop_sealed(feed);
+    drop_closed(feed);
 }
 
 /* Moves on what can be moved while stdout can take a line. */
@@ -109,9 +109,9 @@ static void advance(struct feed *feed, int64_t now_us)
         return;
     }
     if (window_due(feed, now_us)) {
-        seal(feed, now_us);
+        close_window(feed, now_us);
     }
-    if (feed->printer.has_sealed && is_visible(feed)) {
+    if (feed->printer.has_closed && is_visible(feed)) {
         begin_line(feed);
     }
 }
@@ -141,8 +141,8 @@ bool printer_see(struct feed *feed, const struct visibility *visibility)
     if (!visibility->in_recovery) {
         return unseen_see(&feed->unseen, &visibility->snapshot);
     }
-    if (visibility->lsn >= feed->printer.sealed.lsn) {
-        unseen_move(&feed->unseen, UNSEEN_SEALED, 0);
+    if (visibility->lsn >= feed->printer.closed.lsn) {
+        unseen_move(&feed->unseen, UNSEEN_CLOSED, 0);
     }
     if (!open->in_transaction && visibility->lsn >= open->item.lsn) {
         unseen_move(&feed->unseen, UNSEEN_OPEN, 0);
@@ -157,8 +157,8 @@ void printer_disconnected(struct feed *feed)
 {
     struct printer *printer = &feed->printer;
 
-    if (printer->has_sealed && !is_visible_here(feed, &printer->sealed, UNSEEN_SEALED)) {
-        drop_sealed(feed);
+    if (printer->has_closed && !is_visible_here(feed, &printer->closed, UNSEEN_CLOSED)) {
+        drop_closed(feed);
     }
     if (feed->window.in_transaction ||
         !is_visible_here(feed, &feed->window.item, UNSEEN_OPEN | UNSEEN_UNKNOWN)) {
@@ -171,8 +171,8 @@ void printer_disconnected(struct feed *feed)
 
 void printer_overflowed(struct feed *feed, int64_t now_us)
 {
-    if (feed->printer.has_sealed) {
-        drop_sealed(feed);
+    if (feed->printer.has_closed) {
+        drop_closed(feed);
     }
     unseen_reset(&feed->unseen);
     window_resync(&feed->window, RESYNC_OVERFLOW, now_us);
@@ -186,14 +186,14 @@ void printer_ask(struct feed *feed, int64_t now_us)
 {
     struct visconn *visconn = feed->link.visconn;
     int64_t due_us = feed->window.open.due_us;
-    bool sealed_waits =
-        feed->printer.has_sealed && !is_visible_here(feed, &feed->printer.sealed, UNSEEN_SEALED);
+    bool closed_waits =
+        feed->printer.has_closed && !is_visible_here(feed, &feed->printer.closed, UNSEEN_CLOSED);
     bool open_waits =
         unseen_any(&feed->unseen, UNSEEN_OPEN) || (feed->window.marks & UNSEEN_OPEN) != 0;
 
     for (size_t i = 0; i < feed->config->visible_on_count; i++) {
-        if (!feed->printer.has_sealed ||
-            replica_shows(feed->replicas[i], feed->printer.sealed.lsn)) {
+        if (!feed->printer.has_closed ||
+            replica_shows(feed->replicas[i], feed->printer.closed.lsn)) {
             replica_rest(feed->replicas[i], now_us);
         }
     }
@@ -203,7 +203,7 @@ void printer_ask(struct feed *feed, int64_t now_us)
     if (visconn == NULL || !feed->config->visibility_check) {
         return;
     }
-    if (!sealed_waits && !barrier_holds(&feed->barrier)) {
+    if (!closed_waits && !barrier_holds(&feed->barrier)) {
         visconn_rest(visconn, now_us);
     }
     if (barrier_ask_at(&feed->barrier) != CLOCK_NEVER) {
@@ -282,7 +282,7 @@ int64_t printer_deadline(const struct feed *feed, int64_t now_us)
     int64_t deadline = clock_earlier(output_deadline(&feed->printer.output, now_us),
                                      barrier_deadline(&feed->barrier, link_position(&feed->link)));
 
-    if (feed->stopping || feed->printer.has_sealed || window_due(feed, now_us)) {
+    if (feed->stopping || feed->printer.has_closed || window_due(feed, now_us)) {
         return deadline; /* POLLOUT or the visibility connection say when */
     }
     if (is_incomplete(feed, now_us)) {

@@ -104,7 +104,7 @@ static void ask_for_blockers(struct feed *feed, int64_t now_us)
     struct link *link = &feed->link;
     struct buffer sql = {0};
 
-    if (link->state != LINK_CONNECTING || link->blockers_told || link->asker != ASKER_NONE ||
+    if (link->state != LINK_CONNECTING || link->blockers_reported || link->asker != ASKER_NONE ||
         now_us < clock_after(session_slot_since(link->session), BLOCKERS_AFTER_US)) {
         return;
     }
@@ -112,7 +112,7 @@ static void ask_for_blockers(struct feed *feed, int64_t now_us)
     buffer_byte(&sql, '\0');
     if (!sql.failed && visconn_ask(link->visconn, sql.data, take_blocker, feed, now_us)) {
         link->asker = ASKER_BLOCKERS;
-        link->blockers_told = true;
+        link->blockers_reported = true;
     }
     buffer_free(&sql);
 }
@@ -223,7 +223,7 @@ static bool take_gate(struct feed *feed, int64_t now_us, struct error *error)
             (error->kind != ERROR_TRANSIENT || !feed->config->reconnect)) {
             return false;
         }
-        visconn_tell_down(link->visconn, error);
+        visconn_report_down(link->visconn, error);
         break;
     }
     return true;
@@ -263,7 +263,7 @@ int64_t second_deadline(const struct feed *feed)
         return CLOCK_NEVER;
     }
     deadline = wants_list(feed) ? 0 : visconn_deadline(link->visconn);
-    if (link->state == LINK_CONNECTING && !link->blockers_told) {
+    if (link->state == LINK_CONNECTING && !link->blockers_reported) {
         deadline = clock_earlier(deadline,
                                  clock_after(session_slot_since(link->session), BLOCKERS_AFTER_US));
     }
@@ -289,7 +289,7 @@ static void step_replica(struct feed *feed, struct replica *replica, int64_t now
         break;
     case REPLICA_REFUSED:
         if (feed->printer.resync_printed) {
-            replica_tell_refused(replica, &error);
+            replica_report_refused(replica, &error);
             break;
         }
         error_prefix(&error, "--visible-on");

@@ -48,7 +48,7 @@ struct link {
     int64_t
         alive_us; /* when the server last gave a sign of life on the visibility connection's connection */
     int64_t cancel_until_us; /* CANCELLING: when to give that up */
-    bool blockers_told;      /* who keeps the slot from being made has been asked for */
+    bool blockers_reported;  /* who keeps the slot from being made has been asked for */
     int64_t retry_us;        /* WAITING: when it ends */
     bool ever_live;          /* … and, if wanted, the visibility connection has worked */
 };
@@ -56,8 +56,8 @@ struct link {
 /* Items from the window to stdout. */
 struct printer {
     struct output output;
-    struct item sealed; /* waits for visibility and for stdout */
-    bool has_sealed;
+    struct item closed; /* waits for visibility and for stdout */
+    bool has_closed;
     bool resync_printed;     /* … so that the next is `reconnected` */
     bool window_asked;       /* the visibility connection has been asked about the open window */
     int64_t hidden_until_us; /* how long a hidden table may hold the window back */

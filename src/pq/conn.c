@@ -40,7 +40,7 @@ struct conn *conn_new(struct transport *transport, const struct address *address
     return conn;
 }
 
-void conn_trust(struct conn *conn)
+void conn_lift_limit(struct conn *conn)
 {
     frame_limit(conn->frames, FRAME_BODY_MAX - 4);
 }

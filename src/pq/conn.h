@@ -32,7 +32,7 @@ struct conn;
 struct conn *conn_new(struct transport *transport, const struct address *address);
 
 /* Takes messages of any length from now on; before the login is done, at most LOGIN_BODY_MAX. */
-void conn_trust(struct conn *conn);
+void conn_lift_limit(struct conn *conn);
 
 /* The bytes to send: append whole messages, then call conn_flush. */
 struct buffer *conn_out(struct conn *conn);

@@ -309,7 +309,7 @@ static bool settled(struct login *login, struct error *error)
 {
     buffer_free(conn_out(login->conn)); /* it held a password, perhaps */
     forget_password(login);
-    conn_trust(login->conn);
+    conn_lift_limit(login->conn);
     return check(login, error);
 }
 

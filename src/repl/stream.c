@@ -56,7 +56,7 @@ static void moved_to(struct stream *stream, uint64_t lsn)
 {
     if (lsn > stream->received) {
         stream->received = lsn;
-        owe_answer(stream, stream->setup.answer_after_us);
+        owe_answer(stream, stream->setup.ack_delay_us);
     }
 }
 
@@ -75,7 +75,7 @@ static enum stream_event take_copy_data(struct stream *stream, const struct fram
         if (wal.kind == WAL_KEEPALIVE) {
             /* Asked or not: the keepalive may stand for a transaction without changes for us, whose
              * COMMIT waits for this answer. */
-            owe_answer(stream, wal.reply_requested ? 0 : stream->setup.answer_after_us);
+            owe_answer(stream, wal.reply_requested ? 0 : stream->setup.ack_delay_us);
         }
         stream->copy_kind = 'k';
         return STREAM_NOTHING;
@@ -163,7 +163,7 @@ static void write_status(struct stream *stream, uint64_t flushed, bool reply_req
  */
 static void write_statuses(struct stream *stream, bool reply_requested)
 {
-    if (!stream->setup.uncounted) {
+    if (!stream->setup.never_synchronous) {
         write_status(stream, stream->received, reply_requested);
     } else {
         if (reply_requested && stream->settled > stream->settled_told) {

@@ -21,8 +21,8 @@ struct stream_setup {
     struct conn *conn;          /* after CopyBothResponse; borrowed, and read ahead from now on */
     int64_t status_interval_us; /* between status updates that ask for a reply */
     int64_t liveness_us;        /* silence that means a dead link; CLOCK_NEVER: none does */
-    int64_t answer_after_us;    /* how long a position that isn't asked for may stay untold */
-    bool uncounted;             /* never be counted as a synchronous standby */
+    int64_t ack_delay_us;       /* how long a position that isn't asked for may stay untold */
+    bool never_synchronous;     /* never be counted as a synchronous standby */
 };
 
 enum stream_event {
@@ -59,7 +59,7 @@ bool stream_answer(struct stream *stream, int64_t now_us, struct error *error);
 uint64_t stream_position(const struct stream *stream);
 
 /*
- * If uncounted: no commit up to `lsn` waits for a standby any more, so that the
+ * If never_synchronous: no commit up to `lsn` waits for a standby any more, so that the
  * slot may advance to it.
  */
 void stream_settled(struct stream *stream, uint64_t lsn);

@@ -108,7 +108,7 @@ static enum probe_event step_asking(struct probe *probe, int64_t now_us, struct 
 
     switch (query_step(&probe->query, error)) {
     case STEP_WAIT:
-        if (now_us >= clock_after(probe->asked_us, probe->setup.patience_us)) {
+        if (now_us >= clock_after(probe->asked_us, probe->setup.response_timeout_us)) {
             error_set(error, ERROR_TRANSIENT, "the server does not answer");
             return PROBE_DOWN;
         }
@@ -214,7 +214,7 @@ int64_t probe_deadline(const struct probe *probe)
         return login_deadline(probe->login);
     case PROBE_SETTINGS:
     case PROBE_ASKING:
-        return clock_after(probe->asked_us, probe->setup.patience_us);
+        return clock_after(probe->asked_us, probe->setup.response_timeout_us);
     case PROBE_ASLEEP:
     case PROBE_IDLE:
         break;

@@ -21,7 +21,7 @@ struct probe_setup {
     const struct conninfo *info; /* borrowed */
     const struct address *only;  /* borrowed; NULL: any address of the host */
     bool replication;            /* as a walsender, which takes replication commands too */
-    int64_t patience_us;         /* silence after a question that means a dead link */
+    int64_t response_timeout_us; /* silence after a question that means a dead link */
     struct backoff backoff;
 };
 

@@ -118,7 +118,7 @@ bool xids_remove(struct xids *xids, uint32_t xid)
     return false;
 }
 
-void xids_strike(struct xids *xids, const struct snapshot *snapshot)
+void xids_drop_visible(struct xids *xids, const struct snapshot *snapshot)
 {
     size_t kept = 0;
 

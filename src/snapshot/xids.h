@@ -54,7 +54,7 @@ bool xids_add(struct xids *xids, uint32_t xid);
 bool xids_remove(struct xids *xids, uint32_t xid);
 
 /* Removes what the snapshot sees. */
-void xids_strike(struct xids *xids, const struct snapshot *snapshot);
+void xids_drop_visible(struct xids *xids, const struct snapshot *snapshot);
 
 bool xids_empty(const struct xids *xids);
 void xids_clear(struct xids *xids);

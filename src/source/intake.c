@@ -52,7 +52,7 @@ static bool take_change(struct intake *intake, struct table_ref *ref, int64_t no
 {
     struct window *window = intake->window;
 
-    if (ref->cut) {
+    if (ref->truncated) {
         window_resync_from(window, RESYNC_FAILSAFE, now_us);
     }
     catalog_touch(intake->catalog, ref, now_us, intake->wall_us);
@@ -128,7 +128,8 @@ static void warn_of_message(const struct intake *intake, const char *content)
 static bool take_message(struct intake *intake, const struct change *change, int64_t now_us)
 {
     struct buffer text = {0}, schema = {0}, table = {0};
-    bool readable = !change->cut && decoder_content(intake->decoder.plugin, change->content, &text);
+    bool readable =
+        !change->truncated && decoder_content(intake->decoder.plugin, change->content, &text);
     bool empty = readable && text.len == 0;
     bool ok = true;
 
@@ -169,8 +170,8 @@ static void warn_of_identity(const struct intake *intake, struct slice schema, s
 static bool take_warned_row(struct intake *intake, struct slice schema, struct slice table,
                             int64_t now_us)
 {
-    if (!intake->told_identity) {
-        intake->told_identity = true;
+    if (!intake->identity_reported) {
+        intake->identity_reported = true;
         warn_of_identity(intake, schema, table);
     }
     return take_parts(intake, schema, table, false, now_us);

@@ -22,9 +22,9 @@ struct intake {
     struct window *window;
     struct barrier *barrier;
     struct decoder decoder;
-    int64_t wall_us;    /* when what is being taken arrived; the feed sets it at each read */
-    bool told;          /* that something could not be read; said once a connection */
-    bool told_identity; /* that a table has no replica identity; said once */
+    int64_t wall_us;        /* when what is being taken arrived; the feed sets it at each read */
+    bool told;              /* that something could not be read; said once a connection */
+    bool identity_reported; /* that a table has no replica identity; said once */
 };
 
 /* A new stream begins. */

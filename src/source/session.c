@@ -52,7 +52,7 @@ struct session {
     struct pushdown pushdown;
     char slot[SLOT_NAME_MAX];
     int64_t entered_us; /* the state */
-    bool wait_told;
+    bool wait_reported;
     struct session_facts facts;
     struct encoding *encoding;
     struct wanted wanted;
@@ -461,14 +461,14 @@ static void warn_of_wait(const struct session *session)
 static bool is_patient(struct session *session, int64_t now_us, struct error *error)
 {
     if (session->state == SESSION_SLOT) {
-        if (!session->wait_told && now_us >= session->entered_us + SLOT_WAIT_TOLD_US) {
-            session->wait_told = true;
+        if (!session->wait_reported && now_us >= session->entered_us + SLOT_WAIT_TOLD_US) {
+            session->wait_reported = true;
             warn_of_wait(session);
         }
         return true;
     }
     if (session->state == SESSION_LOGIN ||
-        now_us < clock_after(session->entered_us, session->setup.patience_us)) {
+        now_us < clock_after(session->entered_us, session->setup.response_timeout_us)) {
         return true;
     }
     return error_set(error, ERROR_TRANSIENT, "the server does not answer");
@@ -510,7 +510,7 @@ int64_t session_deadline(const struct session *session)
     case SESSION_LOGIN:
         return login_deadline(session->login);
     case SESSION_SLOT:
-        return session->wait_told ? CLOCK_NEVER : session->entered_us + SLOT_WAIT_TOLD_US;
+        return session->wait_reported ? CLOCK_NEVER : session->entered_us + SLOT_WAIT_TOLD_US;
     case SESSION_SETTINGS:
     case SESSION_CHECK:
     case SESSION_FACTS:
@@ -521,7 +521,7 @@ int64_t session_deadline(const struct session *session)
     case SESSION_FILTERS:
     case SESSION_ARM:
     case SESSION_START:
-        return clock_after(session->entered_us, session->setup.patience_us);
+        return clock_after(session->entered_us, session->setup.response_timeout_us);
     case SESSION_LIVE:
         break;
     }

@@ -31,7 +31,8 @@ struct session_setup {
     bool allow_missing;      /* … or are warned about */
     enum plugin plugin;      /* PLUGINS: each in turn until the server takes one */
     bool wants_timeline;     /* its history is needed: a replica has to be compared with it */
-    int64_t patience_us;     /* silence in a step that means a dead link; CLOCK_NEVER: none does */
+    int64_t
+        response_timeout_us; /* silence in a step that means a dead link; CLOCK_NEVER: none does */
 };
 
 /* What the server said on the way, as far as it has. */

@@ -22,7 +22,7 @@ static bool take_edge(struct lineage *lineage, const struct edge *edge)
         return false;
     }
     if (parent == LINEAGE_MAX) {
-        lineage->cut = true;
+        lineage->truncated = true;
         return false;
     }
     if (parent == lineage->len) {
@@ -61,7 +61,7 @@ void lineage_build(struct lineage *lineage, const struct relation *table, uint32
     bool changed = true;
 
     lineage->len = 1;
-    lineage->cut = false;
+    lineage->truncated = false;
     lineage->at[0] = *table;
     lineage->oid[0] = oid;
     lineage->above[0] = 0;

@@ -20,7 +20,7 @@ struct lineage {
     uint32_t oid[LINEAGE_MAX];
     uint64_t above[LINEAGE_MAX]; /* bit j of above[i]: at[j] stands above at[i] */
     size_t len;
-    bool cut; /* more stands above it than fits in */
+    bool truncated; /* more stands above it than fits in */
 };
 
 /* One row of pg_inherits. */

@@ -108,7 +108,7 @@ bool names_judge(struct names *names, struct table_ref *ref, const struct lineag
             ref->targets[ref->target_count++] = name;
         }
     }
-    ref->cut = lineage->cut || ref->target_count == TARGETS_MAX;
+    ref->truncated = lineage->truncated || ref->target_count == TARGETS_MAX;
     return true;
 }
 

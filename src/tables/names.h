@@ -45,9 +45,9 @@ enum ref_state {
 struct table_ref {
     struct name *targets[TARGETS_MAX]; /* none: not watched */
     size_t target_count;
-    bool cut;    /* too much stands above it to judge: a resync for each change */
-    bool by_sql; /* a message named it: it need not be a table */
-    bool known;  /* it has been looked up on this connection */
+    bool truncated; /* too much stands above it to judge: a resync for each change */
+    bool by_sql;    /* a message named it: it need not be a table */
+    bool known;     /* it has been looked up on this connection */
     unsigned connection;
     enum ref_state state;
     struct table_ref *next;     /* WAITING: in its queue */

@@ -28,8 +28,8 @@ struct tls {
     bool cert_wanted;             /* the server has asked for one */
     short read_events;
     short write_events;
-    bool pending;   /* the last read may have left something */
-    enum io unsaid; /* what ended that read, if not IO_AGAIN */
+    bool pending;           /* the last read may have left something */
+    enum io deferred_error; /* what ended that read, if not IO_AGAIN */
     struct error unsaid_error;
     bool usable; /* no fatal error so far: close_notify may be sent */
 };
@@ -248,12 +248,12 @@ static enum io read_record(struct tls *tls, void *data, size_t cap, size_t *len,
 
 enum io tls_read(struct tls *tls, void *data, size_t cap, size_t *len, struct error *error)
 {
-    enum io io = tls->unsaid;
+    enum io io = tls->deferred_error;
     size_t more;
 
     *len = 0;
     if (io != IO_DONE) {
-        tls->unsaid = IO_DONE;
+        tls->deferred_error = IO_DONE;
         tls->pending = false;
         *error = tls->unsaid_error;
         return io;
@@ -266,7 +266,7 @@ enum io tls_read(struct tls *tls, void *data, size_t cap, size_t *len, struct er
     } while (io == IO_DONE && *len < cap && SSL_has_pending(tls->ssl) == 1);
     tls->pending = io == IO_DONE && SSL_has_pending(tls->ssl) == 1;
     if (io != IO_DONE && io != IO_AGAIN && *len > 0) { /* first what came before it */
-        tls->unsaid = io;
+        tls->deferred_error = io;
         tls->unsaid_error = *error;
         tls->pending = true;
     }

@@ -80,7 +80,7 @@ bool barrier_see(struct barrier *barrier, const struct visibility *visibility, i
         xids_clear(&barrier->running);
         xids_clear(&barrier->ended);
     } else if (barrier->state == BARRIER_HOLDING) {
-        xids_strike(&barrier->running, &visibility->snapshot);
+        xids_drop_visible(&barrier->running, &visibility->snapshot);
     } else if (barrier->state == BARRIER_LATE) {
         ok = take_ended(barrier, visibility);
     }

@@ -46,7 +46,7 @@ bool flush_horizon_see(struct flush_horizon *horizon, const struct visibility *v
     if (xids_empty(&horizon->running)) {
         return true;
     }
-    xids_strike(&horizon->running, &visibility->snapshot);
+    xids_drop_visible(&horizon->running, &visibility->snapshot);
     if (xids_empty(&horizon->running)) {
         horizon->settled = horizon->lsn;
     }

@@ -34,9 +34,9 @@ struct replica {
     enum replica_step step;
     bool walsender; /* the connection is one; else the timeline is only known late */
     bool has_worked;
-    bool told_away;
-    bool told_plain;
-    bool told_parted;
+    bool away_reported;
+    bool plain_reported;
+    bool parted_reported;
     char expected[SYSTEM_ID_MAX];
     char system_id[SYSTEM_ID_MAX];
     struct timeline source; /* of the server that is watched */
@@ -56,7 +56,7 @@ struct replica *replica_new(const struct replica_setup *setup, int64_t now_us)
     struct probe_setup probe = {
         .info = setup->info,
         .replication = true,
-        .patience_us = setup->patience_us,
+        .response_timeout_us = setup->response_timeout_us,
         .backoff = {.min_us = setup->backoff_min_us, .max_us = setup->backoff_max_us},
     };
 
@@ -139,10 +139,10 @@ static void warn(const struct replica *replica, const struct error *error, const
     log_report(replica->setup.log, LOG_WARNING, &told);
 }
 
-void replica_tell_refused(struct replica *replica, const struct error *error)
+void replica_report_refused(struct replica *replica, const struct error *error)
 {
-    if (!replica->told_away) {
-        replica->told_away = true;
+    if (!replica->away_reported) {
+        replica->away_reported = true;
         warn(replica, error, "Items wait until it can be asked.");
     }
 }
@@ -156,7 +156,7 @@ static enum replica_event away(struct replica *replica, const struct error *erro
     if (!replica->has_worked && error->kind == ERROR_PERMANENT) {
         return REPLICA_REFUSED;
     }
-    replica_tell_refused(replica, error);
+    replica_report_refused(replica, error);
     replica->walsender = true; /* the next connection tries that first */
     probe_prefer_replication(replica->probe, true);
     return REPLICA_SEEN;
@@ -230,7 +230,7 @@ static void warn_if_parted(struct replica *replica)
     for (size_t i = 0; i < replica->source.len; i++) {
         parted = parted && replica->source.ancestors[i].id != replica->timeline.id;
     }
-    if (parted && !replica->told_parted) {
+    if (parted && !replica->parted_reported) {
         error_set(&error, ERROR_TRANSIENT,
                   "it is on timeline %" PRIu32 ", which left the server's at " LSN_FORMAT,
                   replica->timeline.id, LSN_HALVES(common));
@@ -238,7 +238,7 @@ static void warn_if_parted(struct replica *replica)
              "Changes after that never reach it. Items wait until it follows "
              "the server again.");
     }
-    replica->told_parted = parted;
+    replica->parted_reported = parted;
 }
 
 static enum replica_event take_shown(struct replica *replica, int64_t now_us)
@@ -248,20 +248,20 @@ static enum replica_event take_shown(struct replica *replica, int64_t now_us)
 
     replica->step = STEP_IDLE;
     pace_answered(&replica->pace, now_us);
-    if (replica->told_away) {
+    if (replica->away_reported) {
         log_say(replica->setup.log, LOG_INFO, "--visible-on %s, port %s: it is back",
                 conninfo_text(replica->setup.info, CONN_HOST),
                 conninfo_text(replica->setup.info, CONN_PORT));
     }
-    if (!replica->walsender && !replica->told_plain) {
-        replica->told_plain = true;
+    if (!replica->walsender && !replica->plain_reported) {
+        replica->plain_reported = true;
         warn(replica, &replica->refusal,
              "It tells its timeline to a replication connection only. After a failover items wait "
              "until pg_control_recovery() shows the new one.");
     }
     warn_if_parted(replica);
     replica->has_worked = true;
-    replica->told_away = false;
+    replica->away_reported = false;
     replica->lsn = replica->answered_lsn;
     if (known) {
         replica->shown_lsn = replica->lsn;

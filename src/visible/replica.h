@@ -28,8 +28,8 @@ struct replica;
 struct replica_setup {
     const struct conninfo *info; /* borrowed, as is the next */
     const struct log *log;
-    int64_t patience_us; /* silence that means a dead link */
-    int64_t interval_us; /* asked at least this often */
+    int64_t response_timeout_us; /* silence that means a dead link */
+    int64_t interval_us;         /* asked at least this often */
     int64_t backoff_min_us;
     int64_t backoff_max_us;
 };
@@ -52,7 +52,7 @@ void replica_expect(struct replica *replica, const char *system_id,
                     const struct timeline *timeline);
 
 /* Warns that it refuses us: for once that is no reason to stop. */
-void replica_tell_refused(struct replica *replica, const struct error *error);
+void replica_report_refused(struct replica *replica, const struct error *error);
 
 /* Goes on as far as it can without waiting. */
 enum replica_event replica_step(struct replica *replica, int64_t now_us, struct error *error);

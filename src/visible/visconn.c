@@ -39,7 +39,7 @@ struct visconn {
     char identity[IDENTITY_MAX];
     bool identified; /* since the probe came up */
     bool has_worked;
-    bool told_down;
+    bool down_reported;
     bool list_wanted;
     bool other_wanted;
     struct buffer other_sql;
@@ -58,7 +58,7 @@ struct visconn *visconn_new(const struct visconn_setup *setup, int64_t now_us)
     struct probe_setup probe = {
         .info = setup->info,
         .only = setup->address,
-        .patience_us = setup->patience_us,
+        .response_timeout_us = setup->response_timeout_us,
         .backoff = {.min_us = setup->backoff_min_us, .max_us = setup->backoff_max_us},
     };
 
@@ -229,7 +229,7 @@ static enum visconn_event take_answer(struct visconn *visconn, int64_t now_us, s
             return down(visconn, error);
         }
         visconn->identified = visconn->has_worked = true;
-        visconn->told_down = false;
+        visconn->down_reported = false;
         break;
     case ASK_VISIBILITY:
         end_visibility(visconn, now_us);
@@ -281,14 +281,14 @@ bool visconn_has_worked(const struct visconn *visconn)
     return visconn->has_worked;
 }
 
-void visconn_tell_down(struct visconn *visconn, const struct error *error)
+void visconn_report_down(struct visconn *visconn, const struct error *error)
 {
     struct error told = *error;
 
-    if (visconn->told_down) {
+    if (visconn->down_reported) {
         return;
     }
-    visconn->told_down = true;
+    visconn->down_reported = true;
     if (told.detail[0] == '\0') {
         error_detail(&told, "Items wait until it is back.");
     }

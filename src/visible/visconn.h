@@ -30,9 +30,9 @@ struct visconn_setup {
     const struct address *address; /* the stream's own */
     const char *identity;          /* the stream's answer to SQL_IDENTITY */
     const struct log *log;
-    bool visibility_check; /* false: only visconn_ask's questions, connected for each alone */
-    int64_t patience_us;   /* silence that means a dead link */
-    int64_t interval_us;   /* asks at least this often */
+    bool visibility_check;       /* false: only visconn_ask's questions, connected for each alone */
+    int64_t response_timeout_us; /* silence that means a dead link */
+    int64_t interval_us;         /* asks at least this often */
     int64_t backoff_min_us;
     int64_t backoff_max_us;
 };
@@ -57,7 +57,7 @@ enum visconn_event visconn_step(struct visconn *visconn, uint64_t position, int6
 bool visconn_has_worked(const struct visconn *visconn);
 
 /* Warns that it is being mended: once, until it is up again. `error`: VISCONN_FAILED's. */
-void visconn_tell_down(struct visconn *visconn, const struct error *error);
+void visconn_report_down(struct visconn *visconn, const struct error *error);
 
 /* Asks for a new visibility now, then ever less often, until visconn_rest. */
 void visconn_hurry(struct visconn *visconn, int64_t now_us);

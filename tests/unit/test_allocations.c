@@ -64,7 +64,7 @@ struct fixture {
     struct pattern_set tables, exclude;
     struct encoding *encoding;
     struct window window;
-    struct item sealed;
+    struct item closed;
     struct catalog catalog;
     struct barrier barrier;
     struct unseen unseen;
@@ -82,7 +82,7 @@ static bool connect_stream(struct fixture *fixture, struct error *error)
         return false;
     }
     setup.conn = fixture->link.conn;
-    conn_trust(setup.conn);
+    conn_lift_limit(setup.conn);
     fixture->stream = stream_new(&setup, 0);
     return fixture->stream != NULL;
 }
@@ -122,7 +122,7 @@ static void tear_down(struct fixture *fixture)
     catalog_free(&fixture->catalog);
     window_clear(&fixture->window);
     window_free(&fixture->window);
-    item_free(&fixture->sealed);
+    item_free(&fixture->closed);
     unseen_free(&fixture->unseen);
     names_free(fixture->catalog.names);
     encoding_close(fixture->encoding);
@@ -237,8 +237,8 @@ static void round_of(struct fixture *fixture, enum plugin plugin, uint32_t *xid)
     for (size_t i = 0; i < fixture->window.item.len; i++) {
         CHECK_INT(fixture->window.item.events[i].count, CHANGES / TABLES);
     }
-    window_seal(&fixture->window, &fixture->sealed);
-    item_clear(&fixture->sealed);
+    window_close(&fixture->window, &fixture->closed);
+    item_clear(&fixture->closed);
 }
 
 /* As the visibility connection sees and the catalog looks after each window, an hour apart. */

@@ -234,7 +234,7 @@ static void one_address(void)
     REQUIRE(set_up(&fixture, "host=/a,/b port=1,2 target_session_attrs=primary"));
     CHECK_INT(attempts_start(fixture.attempts, &fixture.error), ATTEMPTS_ADDRESS);
     CHECK_INT(refused(&fixture), ATTEMPTS_ADDRESS);
-    gate = attempts_new(&fixture.info, attempts_address(fixture.attempts));
+    visconn = attempts_new(&fixture.info, attempts_address(fixture.attempts));
     REQUIRE(visconn != NULL);
     CHECK_INT(attempts_start(visconn, &fixture.error), ATTEMPTS_ADDRESS);
     CHECK_INT(attempts_target(visconn), TARGET_ANY);

@@ -650,7 +650,7 @@ static void too_much_above(void)
     }
     see(&fixture, 701, 0);
     answered(&fixture, 1000);
-    CHECK(find(&fixture, "a")->cut);
+    CHECK(find(&fixture, "a")->truncated);
     CHECK_INT(fixture.window.item.resync, RESYNC_FAILSAFE);
     tear_down(&fixture);
 }

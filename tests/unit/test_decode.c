@@ -113,7 +113,7 @@ static void note(struct buffer *log, enum plugin plugin, const struct change *ch
         }
         break;
     case CHANGE_MESSAGE:
-        if (change->cut) {
+        if (change->truncated) {
             buffer_text(log, "message, cut\n");
         } else if (decoder_content(plugin, change->content, &schema)) {
             buffer_text(log, "message [");

@@ -39,7 +39,7 @@ static void see(struct flush_horizon *horizon, uint32_t xmax, const uint32_t *ru
 
 static void nothing_runs(void)
 {
-    struct flush_horizon settling = {0};
+    struct flush_horizon horizon = {0};
 
     list(&horizon, 0x100, NULL, 0);
     CHECK_INT(horizon.settled, 0x100);
@@ -51,7 +51,7 @@ static void nothing_runs(void)
 /* It may have committed before the list was asked for, and wait. */
 static void what_runs_holds_it_back(void)
 {
-    struct flush_horizon settling = {0};
+    struct flush_horizon horizon = {0};
 
     list(&horizon, 0x200, COUNTED(55, 57));
     see(&horizon, 70, COUNTED(57, 65));
@@ -66,7 +66,7 @@ static void what_runs_holds_it_back(void)
 /* A commit that waits with the newest xid lies at xmax and is not listed as running there. */
 static void the_newest_one_too(void)
 {
-    struct flush_horizon settling = {0};
+    struct flush_horizon horizon = {0};
 
     list(&horizon, 0x200, COUNTED(60));
     see(&horizon, 60, NULL, 0);
@@ -80,7 +80,7 @@ static void the_newest_one_too(void)
 
 static void nobody_waits_on_a_standby(void)
 {
-    struct flush_horizon settling = {0};
+    struct flush_horizon horizon = {0};
     struct visibility visibility = {.known = true, .in_recovery = true, .asked_at = 0x300};
 
     list(&horizon, 0x200, COUNTED(60));
@@ -91,7 +91,7 @@ static void nobody_waits_on_a_standby(void)
 
 static void a_round_at_a_time(void)
 {
-    struct flush_horizon settling = {0};
+    struct flush_horizon horizon = {0};
 
     CHECK(!flush_horizon_wants_list(&horizon, 0, 10, 1000));
     CHECK(flush_horizon_wants_list(&horizon, 0x100, 10, 1000));

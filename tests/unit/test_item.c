@@ -218,7 +218,7 @@ static void cleared(void)
     window_begin(&window, 700);
     CHECK(window_change(&window, name, 0, FIRST_SEEN));
     CHECK(window_commit(&window, 0x100));
-    window_seal(&window, &item);
+    window_close(&window, &item);
     CHECK_INT(name->refs, 1);
     item_drop_events(&item);
     CHECK_INT(name->refs, 0);

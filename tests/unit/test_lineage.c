@@ -26,7 +26,7 @@ static void describe(const char *table, const struct edge *edges, size_t count, 
     struct lineage lineage;
 
     lineage_build(&lineage, &relation, oid_of(table), edges, count);
-    CHECK(!lineage.cut);
+    CHECK(!lineage.truncated);
     buffer_clear(out);
     for (size_t i = 0; i < lineage.len; i++) {
         const char *comma = "<";
@@ -106,13 +106,13 @@ static void too_long(void)
     }
     lineage_build(&lineage, &first, 1000, chain, LINEAGE_MAX - 1);
     CHECK_INT(lineage.len, LINEAGE_MAX);
-    CHECK(!lineage.cut);
+    CHECK(!lineage.truncated);
     CHECK(lineage.above[0] == ~UINT64_C(1));
     lineage_build(&lineage, &first, 1000, chain, LINEAGE_MAX);
     CHECK_INT(lineage.len, LINEAGE_MAX);
-    CHECK(lineage.cut);
+    CHECK(lineage.truncated);
     lineage_build(&lineage, &first, 1000, chain, COUNT_OF(chain));
-    CHECK(lineage.cut);
+    CHECK(lineage.truncated);
 }
 
 static const struct check_test tests[] = {

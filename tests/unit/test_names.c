@@ -362,14 +362,14 @@ static void many_parents(void)
     lineage_build(&lineage, &ref->table, 1, edges, TARGETS_MAX - 1);
     CHECK(names_judge(fixture.names, ref, &lineage));
     CHECK_INT(ref->target_count, TARGETS_MAX - 1);
-    CHECK(!ref->cut);
+    CHECK(!ref->truncated);
     lineage_build(&lineage, &ref->table, 1, edges, TARGETS_MAX);
     CHECK(names_judge(fixture.names, ref, &lineage));
     CHECK_INT(ref->target_count, TARGETS_MAX);
-    CHECK(ref->cut);
+    CHECK(ref->truncated);
     lineage_build(&lineage, &ref->table, 1, edges, COUNT_OF(edges));
     CHECK(names_judge(fixture.names, ref, &lineage));
-    CHECK(ref->cut);
+    CHECK(ref->truncated);
     tear_down(&fixture);
 }
 
@@ -396,7 +396,7 @@ static void a_connection_knows_nothing_of_the_last(void)
 static void keeps_what_is_held(void)
 {
     struct fixture fixture;
-    struct item sealed = {0};
+    struct item closed = {0};
     struct name *pending[10];
     struct table_ref *ref, *waiting;
     char raw[32];
@@ -410,7 +410,7 @@ static void keeps_what_is_held(void)
         pending[i] = ref->targets[0];
         CHECK(window_change(&fixture.window, pending[i], 0, 0));
         if (i == 4) {
-            window_seal(&fixture.window, &sealed);
+            window_close(&fixture.window, &closed);
         }
     }
     waiting = find(&fixture, "waiting");
@@ -433,8 +433,8 @@ static void keeps_what_is_held(void)
         judge(&fixture, ref, "");
         CHECK(ref->targets[0] == pending[i]);
     }
-    item_clear(&sealed);
-    item_free(&sealed);
+    item_clear(&closed);
+    item_free(&closed);
     tear_down(&fixture);
 }
 

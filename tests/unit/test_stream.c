@@ -28,7 +28,7 @@ static bool set_up(struct fixture *fixture)
     struct stream_setup setup = {
         .status_interval_us = INTERVAL,
         .liveness_us = LIVENESS,
-        .answer_after_us = PATIENCE,
+        .ack_delay_us = PATIENCE,
     };
 
     *fixture = (struct fixture){0};

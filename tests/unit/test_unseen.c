@@ -90,7 +90,7 @@ static void around_the_wrap(void)
     add(&unseen, TOP - 10, UNSEEN_OPEN);
     add(&unseen, TOP, UNSEEN_OPEN);
     add(&unseen, 3, UNSEEN_OPEN);
-    add(&unseen, 4, UNSEEN_SEALED);
+    add(&unseen, 4, UNSEEN_CLOSED);
     CHECK(unseen_any_to(&unseen, TOP) && unseen_any_to(&unseen, TOP - 10));
     SEE(&unseen, 4, TOP);
     CHECK_INT(unseen.count[0], 2);
@@ -115,11 +115,11 @@ static void marks(void)
     unseen_move(&unseen, UNSEEN_UNKNOWN, 0);
     CHECK(!unseen_any(&unseen, UNSEEN_UNKNOWN));
     CHECK(unseen_any(&unseen, UNSEEN_OPEN | UNSEEN_UNKNOWN));
-    unseen_move(&unseen, UNSEEN_OPEN, UNSEEN_SEALED);
+    unseen_move(&unseen, UNSEEN_OPEN, UNSEEN_CLOSED);
     CHECK(!unseen_any(&unseen, UNSEEN_OPEN));
     CHECK_INT(unseen.count[3], 3);
     CHECK_INT(unseen.count[0], 4);
-    unseen_move(&unseen, UNSEEN_SEALED, 0);
+    unseen_move(&unseen, UNSEEN_CLOSED, 0);
     CHECK_INT(unseen.count[0], 4); /* they are still streamed and unseen */
     unseen_mark_to(&unseen, unseen_highest(&unseen), UNSEEN_STREAMED, UNSEEN_OPEN);
     CHECK_INT(unseen.count[2], 4);
@@ -233,10 +233,10 @@ static void one_run(uint64_t seed, uint32_t first)
             if (check_random(&seed) % 10 == 0) {
                 model_sees(model, &unseen);
             } else if (check_random(&seed) % 50 == 0) {
-                unseen_move(&unseen, UNSEEN_OPEN, UNSEEN_SEALED);
+                unseen_move(&unseen, UNSEEN_OPEN, UNSEEN_CLOSED);
                 for (size_t j = 0; j < model->next; j++) {
                     if ((model->marks[j] & UNSEEN_OPEN) != 0) {
-                        model->marks[j] = UNSEEN_STREAMED | UNSEEN_SEALED;
+                        model->marks[j] = UNSEEN_STREAMED | UNSEEN_CLOSED;
                     }
                 }
             }

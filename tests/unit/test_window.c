@@ -35,7 +35,7 @@ static size_t marked(unsigned mark)
     return unseen.count[bit];
 }
 
-static void close_window(struct window *window)
+static void end_test(struct window *window)
 {
     window_clear(window);
     CHECK_INT(marked(UNSEEN_OPEN), 0);
@@ -53,13 +53,13 @@ static void change(struct window *window, struct name *name, int64_t now_us)
 }
 
 /* Seals it: what the item was is in `window` no more. */
-static void seal(struct window *window)
+static void close_window(struct window *window)
 {
-    struct item sealed = {0};
+    struct item closed = {0};
 
-    window_seal(window, &sealed);
-    item_clear(&sealed);
-    item_free(&sealed);
+    window_close(window, &closed);
+    item_clear(&closed);
+    item_free(&closed);
 }
 
 static void empty(void)
@@ -72,7 +72,7 @@ static void empty(void)
     CHECK(window_commit(&window, 0x100)); /* a transaction without changes for us */
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     CHECK_INT(window.item.len, 0);
-    close_window(&window);
+    end_test(&window);
 }
 
 static void debounce_rolls(void)
@@ -86,7 +86,7 @@ static void debounce_rolls(void)
     CHECK_INT(window_deadline(&window), 190);
     change(&window, a, 189);
     CHECK_INT(window_deadline(&window), 239);
-    close_window(&window);
+    end_test(&window);
 }
 
 static void cap_stays(void)
@@ -101,10 +101,10 @@ static void cap_stays(void)
     CHECK_INT(window_deadline(&window), 220);
     change(&window, a, 500); /* stdout was full: late, but no later */
     CHECK_INT(window_deadline(&window), 220);
-    seal(&window);
+    close_window(&window);
     change(&window, a, 600);
     CHECK_INT(window_deadline(&window), 650);
-    close_window(&window);
+    end_test(&window);
 }
 
 static void debounce_of_zero(void)
@@ -120,7 +120,7 @@ static void debounce_of_zero(void)
     CHECK(window_commit(&window, 0x100));
     CHECK_INT(window_deadline(&window), 100);
     CHECK_INT(window.item.len, 2);
-    close_window(&window);
+    end_test(&window);
 }
 
 static void never_inside_a_transaction(void)
@@ -140,7 +140,7 @@ static void never_inside_a_transaction(void)
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     CHECK(window_commit(&window, 0x100));
     CHECK_INT(window_deadline(&window), 1100);
-    close_window(&window);
+    end_test(&window);
 }
 
 static void one_event_a_payload(void)
@@ -160,13 +160,13 @@ static void one_event_a_payload(void)
     CHECK_INT(window.item.events[1].first_seen_us, 110 + 1000 * CLOCK_S);
     CHECK_INT(b->pending, 0);
     CHECK_INT(a->pending, 1);
-    seal(&window);
+    close_window(&window);
     CHECK_INT(window.item.len, 0);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     change(&window, a, 200);
     CHECK_INT(window.item.events[0].count, 1);
     CHECK_INT(window.item.events[0].first_seen_us, 200 + 1000 * CLOCK_S);
-    close_window(&window);
+    end_test(&window);
 }
 
 static void overflow(void)
@@ -188,11 +188,11 @@ static void overflow(void)
     CHECK_INT(window_deadline(&window), 170);
     change(&window, a, 2000);
     CHECK_INT(window_deadline(&window), 1100);
-    seal(&window);
+    close_window(&window);
     CHECK_INT(window.item.resync, RESYNC_NONE);
     change(&window, a, 3000);
     CHECK_INT(window.item.len, 1);
-    close_window(&window);
+    end_test(&window);
 }
 
 static void resync_takes_all(void)
@@ -215,7 +215,7 @@ static void resync_takes_all(void)
         change(&window, c, 130); /* it stands for this one too, and doesn't wait for it */
         CHECK_INT(window.item.len, 0);
         CHECK_INT(window_deadline(&window), 120);
-        close_window(&window);
+        end_test(&window);
     }
 }
 
@@ -234,7 +234,7 @@ static void first_reason_wins(void)
             window_resync(&window, reasons[j], 200);
             CHECK_INT(window.item.resync, reasons[i]);
             CHECK(window_deadline(&window) <= 200);
-            close_window(&window);
+            end_test(&window);
         }
     }
 }
@@ -255,7 +255,7 @@ static void resync_over_an_overflow_is_due(void)
     CHECK_INT(window_deadline(&window), 120);
     change(&window, a, 130);
     CHECK_INT(window_deadline(&window), 120);
-    close_window(&window);
+    end_test(&window);
 }
 
 static void resync_waits_for_the_commit(void)
@@ -269,7 +269,7 @@ static void resync_waits_for_the_commit(void)
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     CHECK(window_commit(&window, 0x100));
     CHECK_INT(window_deadline(&window), 110);
-    close_window(&window);
+    end_test(&window);
 }
 
 /* The connection is lost: something else stands for what was in there. */
@@ -292,14 +292,14 @@ static void cleared(void)
     CHECK_INT(window_deadline(&window), 250);
     CHECK_INT(window.item.events[0].count, 1);
     CHECK(!unseen_any(&unseen, UNSEEN_OPEN)); /* its transaction is over */
-    close_window(&window);
+    end_test(&window);
 }
 
 /* Each transaction that has changes in this window, from its COMMIT on. */
 static void waits_for_its_transactions(void)
 {
     struct window window;
-    struct item sealed = {0};
+    struct item closed = {0};
 
     open_window(&window, 50, 1000);
     window_begin(&window, 700);
@@ -321,20 +321,20 @@ static void waits_for_its_transactions(void)
     CHECK(window_commit(&window, 0x280));
     CHECK_INT(marked(UNSEEN_OPEN), 2);
     CHECK_INT(marked(UNSEEN_STREAMED), 3);
-    window_seal(&window, &sealed);
-    CHECK_INT(marked(UNSEEN_SEALED), 2);
+    window_close(&window, &closed);
+    CHECK_INT(marked(UNSEEN_CLOSED), 2);
     CHECK_INT(marked(UNSEEN_OPEN), 0);
-    CHECK_INT(sealed.lsn, 0x200);
+    CHECK_INT(closed.lsn, 0x200);
     CHECK_INT(window.item.lsn, 0);
     window_begin(&window, 704);
     change(&window, a, 200);
     CHECK(window_commit(&window, 0x300));
     CHECK_INT(marked(UNSEEN_OPEN), 1);
-    CHECK_INT(marked(UNSEEN_SEALED), 2);
+    CHECK_INT(marked(UNSEEN_CLOSED), 2);
     CHECK_INT(window.item.lsn, 0x300);
-    item_clear(&sealed);
-    item_free(&sealed);
-    close_window(&window);
+    item_clear(&closed);
+    item_free(&closed);
+    end_test(&window);
 }
 
 /* A resync that stands for changes must not be printed before those can be seen. */
@@ -354,7 +354,7 @@ static void resync_waits_for_what_it_stands_for(void)
     window_resync_from(&window, RESYNC_REQUESTED, 120);
     CHECK(window_commit(&window, 0x210));
     CHECK_INT(marked(UNSEEN_OPEN), 3);
-    seal(&window);
+    close_window(&window);
     for (size_t i = 0; i < 4; i++) { /* likewise an overflow */
         window_begin(&window, 800 + (uint32_t)i);
         change(&window, (struct name *const[]){a, b, c, d}[i], 200);
@@ -367,44 +367,44 @@ static void resync_waits_for_what_it_stands_for(void)
     CHECK(window_commit(&window, 0x400));
     CHECK_INT(marked(UNSEEN_OPEN), 5);
     CHECK_INT(window.item.lsn, 0x400);
-    close_window(&window);
+    end_test(&window);
 }
 
 /* A resync covers all up to now: the newest COMMIT of the connection, or where that began. */
 static void lsn_of_a_resync(void)
 {
     struct window window;
-    struct item sealed = {0};
+    struct item closed = {0};
 
     open_window(&window, 50, 1000);
     window_connected(&window, 0x1000);
     window_resync(&window, RESYNC_CONNECTED, 0);
-    window_seal(&window, &sealed);
-    CHECK_INT(sealed.lsn, 0x1000);
-    item_clear(&sealed);
+    window_close(&window, &closed);
+    CHECK_INT(closed.lsn, 0x1000);
+    item_clear(&closed);
     window_begin(&window, 700); /* nothing of it is watched */
     CHECK(window_commit(&window, 0x1800));
     window_begin(&window, 701);
     change(&window, a, 100);
     CHECK(window_commit(&window, 0x2000));
-    window_seal(&window, &sealed);
-    CHECK_INT(sealed.lsn, 0x2000);
-    item_clear(&sealed);
+    window_close(&window, &closed);
+    CHECK_INT(closed.lsn, 0x2000);
+    item_clear(&closed);
     window_resync(&window, RESYNC_FAILSAFE, 200);
-    window_seal(&window, &sealed);
-    CHECK_INT(sealed.lsn, 0x2000);
-    item_clear(&sealed);
+    window_close(&window, &closed);
+    CHECK_INT(closed.lsn, 0x2000);
+    item_clear(&closed);
     window_connected(&window, 0x3000);
     window_resync(&window, RESYNC_RECONNECTED, 300);
-    window_seal(&window, &sealed);
-    CHECK_INT(sealed.lsn, 0x3000);
-    item_clear(&sealed);
-    item_free(&sealed);
-    close_window(&window);
+    window_close(&window, &closed);
+    CHECK_INT(closed.lsn, 0x3000);
+    item_clear(&closed);
+    item_free(&closed);
+    end_test(&window);
 }
 
-/* What is sealed is left alone by what comes then, and both hold their names. */
-static void sealed(void)
+/* What is closed is left alone by what comes then, and both hold their names. */
+static void closed(void)
 {
     struct window window;
     struct item first = {0};
@@ -412,7 +412,7 @@ static void sealed(void)
     open_window(&window, 50, 1000);
     change(&window, a, 100);
     change(&window, b, 110);
-    window_seal(&window, &first);
+    window_close(&window, &first);
     CHECK_INT(first.len, 2);
     CHECK(a->pending == NAME_NOT_PENDING && b->pending == NAME_NOT_PENDING);
     CHECK(a->refs == 1 && b->refs == 1);
@@ -428,17 +428,17 @@ static void sealed(void)
     CHECK_INT(window.item.events[0].first_seen_us, 300 + 1000 * CLOCK_S);
     item_clear(&first);
     CHECK(a->refs == 0 && b->refs == 1);
-    window_seal(&window, &first); /* the memory serves again */
+    window_close(&window, &first); /* the memory serves again */
     CHECK_INT(first.len, 1);
     window_resync(&window, RESYNC_FAILSAFE, 400);
     CHECK_INT(first.len, 1);
     CHECK_INT(b->refs, 1);
     item_clear(&first);
     item_free(&first);
-    close_window(&window);
+    end_test(&window);
 }
 
-/* A resync that was sealed leaves nothing of itself to the next window. */
+/* A resync that was closed leaves nothing of itself to the next window. */
 static void sealed_resync(void)
 {
     struct window window;
@@ -446,7 +446,7 @@ static void sealed_resync(void)
 
     open_window(&window, 50, 1000);
     window_resync(&window, RESYNC_CONNECTED, 100);
-    window_seal(&window, &resync);
+    window_close(&window, &resync);
     CHECK_INT(resync.resync, RESYNC_CONNECTED);
     CHECK_INT(window.item.resync, RESYNC_NONE);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
@@ -455,7 +455,7 @@ static void sealed_resync(void)
     CHECK_INT(window.item.len, 1);
     item_clear(&resync);
     item_free(&resync);
-    close_window(&window);
+    end_test(&window);
 }
 
 static void no_limits(void)
@@ -467,7 +467,7 @@ static void no_limits(void)
     window_init(&window, &limits, &unseen);
     change(&window, a, 100);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
-    close_window(&window);
+    end_test(&window);
 }
 
 /* More than the array's first size, so that it grows. */
@@ -499,7 +499,7 @@ static void many_payloads(void)
     }
     change(&window, a, 100);
     CHECK_INT(window.item.resync, RESYNC_OVERFLOW);
-    close_window(&window);
+    end_test(&window);
     for (size_t i = 0; i < MANY; i++) {
         free(many[i]);
     }
@@ -529,7 +529,7 @@ static void late_ones_of_the_transaction_under_way(void)
     CHECK(window_commit(&window, 0x200));
     CHECK_INT(window.item.lsn, 0x200);
     CHECK_INT(marked(UNSEEN_OPEN), 1);
-    close_window(&window);
+    end_test(&window);
 }
 
 /* Changes that are named late joined the window when they came, not when they were named. */
@@ -538,7 +538,7 @@ static void late_ones_stand_in_order(void)
     struct window_late late = {true, 702, UNSEEN_UNKNOWN};
     struct tally before = {0}, between = {0};
     struct window window;
-    struct item sealed = {0};
+    struct item closed = {0};
 
     open_window(&window, 50, 1000);
     unknown_change(&window, &before, 700, 10);
@@ -548,18 +548,18 @@ static void late_ones_stand_in_order(void)
     CHECK(window_late(&window, c, &between, &late, 20));
     CHECK(window_late(&window, b, &before, &late, 20));
     CHECK(window_late(&window, a, &before, &late, 20)); /* a payload with several tables */
-    window_seal(&window, &sealed);
-    REQUIRE(sealed.len == 3);
-    CHECK(sealed.events[2].name == c);
-    CHECK_INT(sealed.events[2].count, 2);
-    CHECK_INT(sealed.events[2].first_seen_us, 12 + 1000 * CLOCK_S);
+    window_close(&window, &closed);
+    REQUIRE(closed.len == 3);
+    CHECK(closed.events[2].name == c);
+    CHECK_INT(closed.events[2].count, 2);
+    CHECK_INT(closed.events[2].first_seen_us, 12 + 1000 * CLOCK_S);
     for (size_t i = 0; i < 2; i++) {
-        CHECK_INT(sealed.events[i].count, sealed.events[i].name == a ? 2 : 1);
-        CHECK_INT(sealed.events[i].first_seen_us, 10 + 1000 * CLOCK_S);
+        CHECK_INT(closed.events[i].count, closed.events[i].name == a ? 2 : 1);
+        CHECK_INT(closed.events[i].first_seen_us, 10 + 1000 * CLOCK_S);
     }
-    item_clear(&sealed);
-    item_free(&sealed);
-    close_window(&window);
+    item_clear(&closed);
+    item_free(&closed);
+    end_test(&window);
 }
 
 /* Only its own transactions are waited for, as far as they are known apart. */
@@ -583,7 +583,7 @@ static void late_ones_wait(void)
     CHECK_INT(marked(UNSEEN_UNKNOWN), 0);
     CHECK_INT(marked(UNSEEN_OPEN), 2);
     CHECK_INT(marked(UNSEEN_STREAMED), 4);
-    close_window(&window);
+    end_test(&window);
 }
 
 /* The window runs since the change came; where nobody watches it there is none. */
@@ -601,12 +601,12 @@ static void unknown_ones_open_no_window(void)
     CHECK(window_late(&window, a, &tally, &late, 40));
     window_all_known(&window);
     CHECK_INT(window_deadline(&window), 60);
-    seal(&window);
+    close_window(&window);
     unknown_change(&window, &tally, 701, 100);
     window_all_known(&window);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     CHECK(window_lookup_deadline(&window) == CLOCK_NEVER);
-    close_window(&window);
+    end_test(&window);
 }
 
 /* What it covers ends with the newest COMMIT, since that may be theirs. */
@@ -615,7 +615,7 @@ static void late_ones_have_an_lsn(void)
     struct window_late late = {true, 700, UNSEEN_STREAMED};
     struct tally tally = {2, 1500, 1};
     struct window window;
-    struct item sealed = {0};
+    struct item closed = {0};
 
     open_window(&window, 50, 1000);
     window_connected(&window, 0x100);
@@ -626,17 +626,17 @@ static void late_ones_have_an_lsn(void)
     CHECK_INT(window_deadline(&window), 70);
     CHECK_INT(window.item.lsn, 0x200);
     CHECK_INT(marked(UNSEEN_OPEN), 1);
-    window_seal(&window, &sealed);
+    window_close(&window, &closed);
     window_resync_late(&window, RESYNC_FAILSAFE, &late, 30);
     CHECK_INT(window_deadline(&window), 30);
     CHECK_INT(marked(UNSEEN_OPEN), 1);
-    item_clear(&sealed);
-    window_seal(&window, &sealed);
-    CHECK_INT(sealed.resync, RESYNC_FAILSAFE);
-    CHECK_INT(sealed.lsn, 0x200);
-    item_clear(&sealed);
-    item_free(&sealed);
-    close_window(&window);
+    item_clear(&closed);
+    window_close(&window, &closed);
+    CHECK_INT(closed.resync, RESYNC_FAILSAFE);
+    CHECK_INT(closed.lsn, 0x200);
+    item_clear(&closed);
+    item_free(&closed);
+    end_test(&window);
 }
 
 static void tallies(void)
@@ -655,7 +655,7 @@ static void tallies(void)
     tally_add(&sum, &(struct tally){0});
     CHECK_INT(sum.count, 3);
     CHECK_INT(sum.first_seen_us, 100);
-    close_window(&window);
+    end_test(&window);
 }
 
 static const struct check_test tests[] = {
@@ -675,8 +675,8 @@ static const struct check_test tests[] = {
      waits_for_its_transactions},
     {"a resync waits for the transactions that it stands for", resync_waits_for_what_it_stands_for},
     {"a resync's lsn is the connection's newest COMMIT or its begin", lsn_of_a_resync},
-    {"what is sealed stays as it was", sealed},
-    {"a sealed resync leaves nothing behind", sealed_resync},
+    {"what is closed stays as it was", closed},
+    {"a closed resync leaves nothing behind", sealed_resync},
     {"without limits it is never due", no_limits},
     {"8192 payloads", many_payloads},
     {"late ones keep the time and the place of their first change", late_ones_stand_in_order},

@@ -22,7 +22,7 @@ static struct snapshot snapshot_of(uint32_t xmax, const uint32_t *running, size_
 
 static bool strike(struct xids *xids, struct snapshot snapshot)
 {
-    xids_strike(xids, &snapshot);
+    xids_drop_visible(xids, &snapshot);
     snapshot_free(&snapshot);
     return true;
 }
