@@ -22,13 +22,14 @@ void window_connected(struct window *window, uint64_t consistent_lsn)
 
 /* ---- tallies ---- */
 
-void window_tally(struct window *window, struct tally *tally, int64_t wall_us)
+void window_tally(struct window *window, struct tally *tally, uint64_t count, int64_t wall_us)
 {
     window->arrivals++;
-    if (tally->count++ == 0) {
+    if (tally->count == 0) {
         tally->first_seen_us = wall_us;
         tally->arrival = window->arrivals;
     }
+    tally->count += count;
 }
 
 void tally_add(struct tally *tally, const struct tally *more)
@@ -114,15 +115,16 @@ static bool add_changes(struct window *window, struct name *name, const struct t
     return add_event(item, name, tally);
 }
 
-bool window_change(struct window *window, struct name *name, int64_t now_us, int64_t wall_us)
+bool window_change(struct window *window, struct name *name, uint64_t count, int64_t now_us,
+                   int64_t wall_us)
 {
-    struct tally one = {1, wall_us, ++window->arrivals};
+    struct tally tally = {count, wall_us, ++window->arrivals};
 
     window->marks |= UNSEEN_OPEN;
     if (!window->at_once) {
         postpone(window, &window->open, now_us);
     }
-    return add_changes(window, name, &one);
+    return add_changes(window, name, &tally);
 }
 
 void window_unknown(struct window *window, int64_t now_us)
@@ -214,6 +216,11 @@ void window_resync_late(struct window *window, enum resync reason, const struct 
 {
     join_late(window, late);
     window_resync(window, reason, now_us);
+}
+
+bool window_waits(const struct window *window)
+{
+    return unseen_any(window->unseen, UNSEEN_OPEN) || (window->marks & UNSEEN_OPEN) != 0;
 }
 
 int64_t window_deadline(const struct window *window)

@@ -60,14 +60,15 @@ void window_init(struct window *window, const struct window_limits *limits, stru
 /* A new stream begins at the slot's consistent point. */
 void window_connected(struct window *window, uint64_t consistent_lsn);
 
-/* Counts a change, watched or not. */
-void window_tally(struct window *window, struct tally *tally, int64_t wall_us);
+/* Counts `count` changes, watched or not. */
+void window_tally(struct window *window, struct tally *tally, uint64_t count, int64_t wall_us);
 
 /* Adds one tally to another. */
 void tally_add(struct tally *tally, const struct tally *more);
 
-/* A change of a watched table. False: out of memory. */
-bool window_change(struct window *window, struct name *name, int64_t now_us, int64_t wall_us);
+/* Changes of a watched table. False: out of memory. */
+bool window_change(struct window *window, struct name *name, uint64_t count, int64_t now_us,
+                   int64_t wall_us);
 
 /* A change of a table that is being looked up: `window_late` follows, if it is watched. */
 void window_unknown(struct window *window, int64_t now_us);
@@ -103,6 +104,9 @@ void window_resync(struct window *window, enum resync reason, int64_t now_us);
 
 /* The same, asked for by the transaction under way. */
 void window_resync_from(struct window *window, enum resync reason, int64_t now_us);
+
+/* Whether it has changes that may not be visible yet. */
+bool window_waits(const struct window *window);
 
 /* When it closes: CLOCK_NEVER while it is empty or inside a transaction. */
 int64_t window_deadline(const struct window *window);

@@ -41,13 +41,14 @@ void catalog_filter(struct catalog *catalog, const struct pushdown *pushdown)
     }
 }
 
-void catalog_touch(struct catalog *catalog, struct table_ref *ref, int64_t now_us, int64_t wall_us)
+void catalog_touch(struct catalog *catalog, struct table_ref *ref, uint64_t count, int64_t now_us,
+                   int64_t wall_us)
 {
     if (ref->state == REF_AT_REST && ref->known && catalog->compare_us < now_us &&
         !touched_any(&catalog->touched, TOUCHED_KNOWN)) {
         catalog->compare_us = clock_after(now_us, FIRST_ASK_US);
     }
-    touched_add(&catalog->touched, ref, catalog->window, catalog->past.commits, wall_us);
+    touched_add(&catalog->touched, ref, catalog->window, count, catalog->past.commits, wall_us);
     if (ref->known) {
         window_other(catalog->window);
     } else {

@@ -79,8 +79,9 @@ void catalog_start(struct catalog *catalog, struct encoding *encoding, uint32_t 
 /* These names are filtered in the server; copied. NULL: none are. */
 void catalog_filter(struct catalog *catalog, const struct pushdown *pushdown);
 
-/* A change of a table: of the transaction under way in the window, or of none. */
-void catalog_touch(struct catalog *catalog, struct table_ref *ref, int64_t now_us, int64_t wall_us);
+/* Changes of a table: of the transaction under way in the window, or of none. */
+void catalog_touch(struct catalog *catalog, struct table_ref *ref, uint64_t count, int64_t now_us,
+                   int64_t wall_us);
 
 /* A transaction begins: it may do DDL. */
 void catalog_begin(struct catalog *catalog);

@@ -238,6 +238,20 @@ bool unseen_is_large(const struct unseen *unseen)
     return unseen->span > unseen->max / 4;
 }
 
+void unseen_replayed(struct unseen *unseen, uint64_t replayed, uint64_t closed_lsn,
+                     uint64_t open_lsn, uint64_t last_lsn)
+{
+    if (replayed >= closed_lsn) {
+        unseen_move(unseen, UNSEEN_CLOSED, 0);
+    }
+    if (replayed >= open_lsn) {
+        unseen_move(unseen, UNSEEN_OPEN, 0);
+    }
+    if (replayed >= last_lsn) {
+        unseen_reset(unseen);
+    }
+}
+
 void unseen_reset(struct unseen *unseen)
 {
     forget_members(unseen);

@@ -58,6 +58,13 @@ bool unseen_add(struct unseen *unseen, uint32_t xid, unsigned marks);
 /* Takes a newer snapshot, sorted, and drops what it sees. False: out of memory. */
 bool unseen_see(struct unseen *unseen, const struct snapshot *snapshot);
 
+/*
+ * The same on a standby, where all up to `replayed` is visible. What is marked closed, open, or
+ * anything at all has come up to these positions; UINT64_MAX: more is on its way.
+ */
+void unseen_replayed(struct unseen *unseen, uint64_t replayed, uint64_t closed_lsn,
+                     uint64_t open_lsn, uint64_t last_lsn);
+
 /* Those with a mark of `from` lose these and get `to`. */
 void unseen_move(struct unseen *unseen, unsigned from, unsigned to);
 

@@ -343,7 +343,6 @@ static bool next_state(struct session *session, int64_t now_us, struct error *er
     case SESSION_CHECK:
         return enter(session, SESSION_FACTS, now_us, error);
     case SESSION_FACTS:
-        catalog_start(session->setup.catalog, session->encoding, session->facts.oldest_xid, now_us);
         return session->setup.wants_timeline ? enter(session, SESSION_TIMELINE, now_us, error)
                                              : begin_tables(session, now_us, error);
     case SESSION_TIMELINE:
@@ -556,6 +555,11 @@ enum plugin session_plugin(const struct session *session)
 const struct pushdown *session_filters(const struct session *session)
 {
     return session->filters > 0 ? &session->pushdown : NULL;
+}
+
+struct encoding *session_encoding(const struct session *session)
+{
+    return session->encoding;
 }
 
 const struct session_facts *session_facts(const struct session *session)

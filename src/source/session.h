@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/step.h"
-#include "catalog/catalog.h"
+#include "catalog/pushdown.h"
 #include "conninfo/conninfo.h"
 #include "decode/plugins.h"
 #include "pq/conn.h"
@@ -26,11 +26,10 @@ struct session_setup {
     const struct log *log;
     const struct pattern_set *tables;
     const struct pattern_set *exclude;
-    struct catalog *catalog; /* begins anew with the session */
-    bool first;              /* the tables that the user named must be there */
-    bool allow_missing;      /* … or are warned about */
-    enum plugin plugin;      /* PLUGINS: each in turn until the server takes one */
-    bool wants_timeline;     /* its history is needed: a replica has to be compared with it */
+    bool first;          /* the tables that the user named must be there */
+    bool allow_missing;  /* … or are warned about */
+    enum plugin plugin;  /* PLUGINS: each in turn until the server takes one */
+    bool wants_timeline; /* its history is needed: a replica has to be compared with it */
     int64_t
         response_timeout_us; /* silence in a step that means a dead link; CLOCK_NEVER: none does */
 };
@@ -72,6 +71,9 @@ bool session_is_prepared(const struct session *session);
 
 /* After login, NULL before: the connection, which lives until session_free. */
 struct conn *session_conn(struct session *session);
+
+/* After login: the database's. Borrowed. */
+struct encoding *session_encoding(const struct session *session);
 
 /* Borrowed. */
 const struct session_facts *session_facts(const struct session *session);

@@ -30,21 +30,24 @@
     " WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted"                     \
     " ORDER BY virtualtransaction, age(transactionid) DESC"
 
-enum question { ASK_NOTHING, ASK_IDENTITY, ASK_VISIBILITY, ASK_RUNNING, ASK_OTHER };
+enum asking { ASK_NOTHING, ASK_IDENTITY, ASK_VISIBILITY, ASK_RUNNING, ASK_OTHER };
 
 struct visconn {
     struct visconn_setup setup;
     struct probe *probe;
-    enum question asking;
+    enum asking asking;
     char identity[IDENTITY_MAX];
     bool identified; /* since the probe came up */
     bool has_worked;
     bool down_reported;
     bool list_wanted;
-    bool other_wanted;
-    struct buffer other_sql;
-    query_row_fn *other_row;
-    void *other_context;
+    struct {
+        struct question question;
+        struct buffer sql;
+    } queue[QUESTIONS_MAX]; /* the first is next, or under way, or answered */
+    size_t queued;
+    bool answered; /* the first is */
+    int64_t alive_us;
     struct pace pace;             /* of visibility_check */
     struct visibility visibility; /* complete */
     struct visibility coming;     /* its rows are still being taken */
@@ -118,13 +121,14 @@ static bool take_visibility(void *context, struct query_row *row)
            (read_xid(running, &xid) && snapshot_add(&visibility->snapshot, xid));
 }
 
-/* The answer to a question that isn't the visibility connection's own, behind a visibility's. */
+/* The answer to a question, behind a visibility's. */
 static bool take_other(void *context, struct query_row *row)
 {
     struct visconn *visconn = context;
+    const struct question *question = &visconn->queue[0].question;
 
     return row->columns == VISIBILITY_COLUMNS ? take_visibility(visconn, row)
-                                              : visconn->other_row(visconn->other_context, row);
+                                              : question->on_row(question->context, row);
 }
 
 static bool take_running(void *context, struct query_row *row)
@@ -146,10 +150,10 @@ static void begin_visibility(struct visconn *visconn, uint64_t position)
     snapshot_clear(&visconn->coming.snapshot);
 }
 
-static void ask(struct visconn *visconn, enum question question, uint64_t position, int64_t now_us)
+static void ask(struct visconn *visconn, enum asking asking, uint64_t position, int64_t now_us)
 {
-    visconn->asking = question;
-    switch (question) {
+    visconn->asking = asking;
+    switch (asking) {
     case ASK_NOTHING:
         break;
     case ASK_IDENTITY:
@@ -166,9 +170,8 @@ static void ask(struct visconn *visconn, enum question question, uint64_t positi
         probe_ask(visconn->probe, RUNNING_SQL, take_running, visconn, now_us);
         break;
     case ASK_OTHER:
-        visconn->other_wanted = false;
         begin_visibility(visconn, position);
-        probe_ask(visconn->probe, visconn->other_sql.data, take_other, visconn, now_us);
+        probe_ask(visconn->probe, visconn->queue[0].sql.data, take_other, visconn, now_us);
         break;
     }
 }
@@ -182,7 +185,7 @@ static void ask_what_is_due(struct visconn *visconn, uint64_t position, int64_t 
         ask(visconn, ASK_IDENTITY, position, now_us);
     } else if (visconn->list_wanted) {
         ask(visconn, ASK_RUNNING, position, now_us);
-    } else if (visconn->other_wanted) {
+    } else if (visconn->queued > 0) {
         ask(visconn, ASK_OTHER, position, now_us);
     } else if (visconn->setup.visibility_check && pace_due(&visconn->pace, now_us)) {
         ask(visconn, ASK_VISIBILITY, position, now_us);
@@ -192,11 +195,32 @@ static void ask_what_is_due(struct visconn *visconn, uint64_t position, int64_t 
     }
 }
 
-static enum visconn_event down(struct visconn *visconn, struct error *error)
+/* Takes the first question off the queue, and says what became of it. */
+static bool end_question(struct visconn *visconn, enum answer answer, int64_t now_us,
+                         struct error *error)
+{
+    struct question question = visconn->queue[0].question;
+    struct buffer memory = visconn->queue[0].sql;
+
+    visconn->answered = false;
+    visconn->queued--;
+    memmove(&visconn->queue[0], &visconn->queue[1], visconn->queued * sizeof(visconn->queue[0]));
+    visconn->queue[visconn->queued].sql = memory; /* it serves again */
+    return question.on_answer(question.context, answer, now_us, error);
+}
+
+static void drop_questions(struct visconn *visconn, int64_t now_us, struct error *error)
+{
+    while (visconn->queued > 0) {
+        end_question(visconn, ANSWER_LOST, now_us, error);
+    }
+}
+
+static enum visconn_event down(struct visconn *visconn, int64_t now_us, struct error *error)
 {
     visconn->list_wanted |= visconn->asking == ASK_RUNNING;
     visconn->asking = ASK_NOTHING;
-    visconn->other_wanted = false;
+    drop_questions(visconn, now_us, error);
     visconn->identified = false;
     pace_by(&visconn->pace, 0); /* as soon as it is up again */
     error_prefix(error, "the second connection, which tells what can be seen, %s",
@@ -217,7 +241,7 @@ static void end_visibility(struct visconn *visconn, int64_t now_us)
 
 static enum visconn_event take_answer(struct visconn *visconn, int64_t now_us, struct error *error)
 {
-    enum question answered = visconn->asking;
+    enum asking answered = visconn->asking;
 
     visconn->asking = ASK_NOTHING;
     switch (answered) {
@@ -226,7 +250,7 @@ static enum visconn_event take_answer(struct visconn *visconn, int64_t now_us, s
             error_set(error, ERROR_TRANSIENT, "it reached another server than the stream");
             error_hint(error, "Is a load balancer in between?");
             probe_reject(visconn->probe, now_us);
-            return down(visconn, error);
+            return down(visconn, now_us, error);
         }
         visconn->identified = visconn->has_worked = true;
         visconn->down_reported = false;
@@ -239,7 +263,8 @@ static enum visconn_event take_answer(struct visconn *visconn, int64_t now_us, s
         return VISCONN_LISTED;
     case ASK_OTHER:
         end_visibility(visconn, now_us);
-        return VISCONN_ANSWERED;
+        visconn->answered = true;
+        return VISCONN_SAW;
     case ASK_NOTHING:
         break;
     }
@@ -256,24 +281,39 @@ enum visconn_event visconn_step(struct visconn *visconn, uint64_t position, int6
     case PROBE_UP:
         break;
     case PROBE_ANSWERED:
+        visconn->alive_us = now_us;
         event = take_answer(visconn, now_us, error);
         break;
     case PROBE_REFUSED:
+        visconn->alive_us = now_us; /* a refusal, too, is an answer */
         if (visconn->asking == ASK_OTHER) {
             visconn->asking = ASK_NOTHING;
-            event = VISCONN_REFUSED;
+            end_question(visconn, ANSWER_REFUSED, now_us, error);
             break;
         }
         /* Ours are none that a server of 13 or later refuses for long. */
         probe_reject(visconn->probe, now_us);
-        event = down(visconn, error);
+        event = down(visconn, now_us, error);
         break;
     case PROBE_DOWN:
-        event = down(visconn, error);
+        visconn->alive_us = error->sqlstate[0] != '\0' ? now_us : visconn->alive_us;
+        event = down(visconn, now_us, error);
         break;
     }
-    ask_what_is_due(visconn, position, now_us);
+    if (!visconn->answered) {
+        ask_what_is_due(visconn, position, now_us);
+    }
     return event;
+}
+
+bool visconn_complete(struct visconn *visconn, int64_t now_us, struct error *error)
+{
+    return !visconn->answered || end_question(visconn, ANSWER_COMPLETE, now_us, error);
+}
+
+int64_t visconn_alive_us(const struct visconn *visconn)
+{
+    return visconn->alive_us;
 }
 
 bool visconn_has_worked(const struct visconn *visconn)
@@ -320,18 +360,23 @@ bool visconn_is_listing(const struct visconn *visconn)
     return visconn->list_wanted || visconn->asking == ASK_RUNNING;
 }
 
-bool visconn_ask(struct visconn *visconn, const char *sql, query_row_fn *on_row, void *context,
-                 int64_t now_us)
+bool visconn_ask(struct visconn *visconn, const struct question *question, int64_t now_us)
 {
-    buffer_clear(&visconn->other_sql);
-    buffer_text(&visconn->other_sql, VISIBILITY_SQL "; ");
-    buffer_text(&visconn->other_sql, sql);
-    buffer_byte(&visconn->other_sql, '\0');
-    visconn->other_row = on_row;
-    visconn->other_context = context;
-    visconn->other_wanted = !visconn->other_sql.failed;
+    struct buffer *sql = &visconn->queue[visconn->queued].sql;
+
+    if (visconn->queued == QUESTIONS_MAX) {
+        return false;
+    }
+    buffer_clear(sql);
+    buffer_text(sql, VISIBILITY_SQL "; ");
+    buffer_text(sql, question->sql);
+    buffer_byte(sql, '\0');
+    if (sql->failed) {
+        return false;
+    }
+    visconn->queue[visconn->queued++].question = *question;
     probe_wake(visconn->probe, now_us);
-    return visconn->other_wanted;
+    return true;
 }
 
 const struct visibility *visconn_visibility(const struct visconn *visconn)
@@ -361,7 +406,7 @@ int64_t visconn_deadline(const struct visconn *visconn)
     if (!probe_ready(visconn->probe) || visconn->asking != ASK_NOTHING) {
         return deadline;
     }
-    if (!visconn->identified || visconn->list_wanted || visconn->other_wanted ||
+    if (!visconn->identified || visconn->list_wanted || visconn->queued > 0 ||
         !visconn->setup.visibility_check) {
         return 0;
     }
@@ -375,7 +420,9 @@ void visconn_free(struct visconn *visconn)
         snapshot_free(&visconn->visibility.snapshot);
         snapshot_free(&visconn->coming.snapshot);
         snapshot_free(&visconn->running);
-        buffer_free(&visconn->other_sql);
+        for (size_t i = 0; i < QUESTIONS_MAX; i++) {
+            buffer_free(&visconn->queue[i].sql);
+        }
         free(visconn);
     }
 }

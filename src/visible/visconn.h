@@ -24,13 +24,14 @@
 struct visconn;
 
 #define VISIBILITY_COLUMNS 4
+#define QUESTIONS_MAX      4 /* that wait, or are under way */
 
 struct visconn_setup {
     const struct conninfo *info;   /* all borrowed */
     const struct address *address; /* the stream's own */
     const char *identity;          /* the stream's answer to SQL_IDENTITY */
     const struct log *log;
-    bool visibility_check;       /* false: only visconn_ask's questions, connected for each alone */
+    bool visibility_check;       /* false: only questions, connected for each alone */
     int64_t response_timeout_us; /* silence that means a dead link */
     int64_t interval_us;         /* asks at least this often */
     int64_t backoff_min_us;
@@ -39,11 +40,26 @@ struct visconn_setup {
 
 enum visconn_event {
     VISCONN_NOTHING,
-    VISCONN_SAW,      /* visconn_visibility is new */
-    VISCONN_LISTED,   /* visconn_running is there */
-    VISCONN_ANSWERED, /* visconn_ask's question is, and visconn_visibility is from right before it */
-    VISCONN_REFUSED,  /* visconn_ask's question was refused, for this error */
-    VISCONN_FAILED    /* it could not be reached so far, for this error; it goes on trying */
+    VISCONN_SAW,    /* visconn_visibility is new; then visconn_complete */
+    VISCONN_LISTED, /* visconn_running is there */
+    VISCONN_FAILED  /* it could not be reached so far, for this error; it goes on trying */
+};
+
+enum answer {
+    ANSWER_COMPLETE, /* all rows have been handed out */
+    ANSWER_REFUSED,  /* by the server, for this error */
+    ANSWER_LOST      /* the connection is gone */
+};
+
+/* What is asked beside the visibility. A question is asked together with it: what that sees, the
+ * catalog shows too. */
+struct question {
+    const char *sql;      /* copied; its rows don't have VISIBILITY_COLUMNS columns */
+    query_row_fn *on_row; /* `context` is its first argument, as is the next one's */
+    void *context;
+
+    /* Called once. False: `error` ends the stream's connection; only COMPLETE may say so. */
+    bool (*on_answer)(void *context, enum answer answer, int64_t now_us, struct error *error);
 };
 
 /* NULL: out of memory. */
@@ -72,13 +88,14 @@ void visconn_list(struct visconn *visconn);
 /* Whether that has been asked for and not answered. */
 bool visconn_is_listing(const struct visconn *visconn);
 
-/*
- * Asks something else, once, together with a visibility. One at a time; `sql` is
- * copied, and its rows don't have VISIBILITY_COLUMNS columns. VISCONN_FAILED forgets it.
- * False: out of memory.
- */
-bool visconn_ask(struct visconn *visconn, const char *sql, query_row_fn *on_row, void *context,
-                 int64_t now_us);
+/* Asks it behind those that wait. False: QUESTIONS_MAX do, or no memory; then it is forgotten. */
+bool visconn_ask(struct visconn *visconn, const struct question *question, int64_t now_us);
+
+/* After VISCONN_SAW: calls on_answer of the question that was asked with it, if one was. */
+bool visconn_complete(struct visconn *visconn, int64_t now_us, struct error *error);
+
+/* When the server last gave a sign of life there; 0: never. */
+int64_t visconn_alive_us(const struct visconn *visconn);
 
 const struct visibility *visconn_visibility(const struct visconn *visconn);
 const struct snapshot *visconn_running(const struct visconn *visconn);

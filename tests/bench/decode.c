@@ -21,9 +21,10 @@
 #include "../unit/know.h"
 #include "base/clock.h"
 #include "decode/plugins.h"
+#include "feed/intake.h"
 #include "process.h"
 #include "repl/walmessage.h"
-#include "source/intake.h"
+#include "source/reader.h"
 #include "tool.h"
 #include "wire/frame.h"
 #include "wire/message.h"
@@ -50,6 +51,8 @@ struct way {
     struct barrier barrier;
     struct unseen unseen;
     struct intake intake;
+    struct sink sink;
+    struct reader reader;
     struct log log;
 };
 
@@ -70,14 +73,14 @@ static void way_open(struct way *way, enum plugin plugin)
     way->catalog =
         (struct catalog){.names = way->names, .window = &way->window, .unseen = &way->unseen};
     way->intake = (struct intake){
-        .log = &way->log,
         .names = way->names,
         .catalog = &way->catalog,
         .window = &way->window,
         .barrier = &way->barrier,
     };
     catalog_start(&way->catalog, way->encoding, 3, clock_now_us());
-    intake_start(&way->intake, plugin);
+    way->sink = intake_sink(&way->intake);
+    reader_start(&way->reader, plugin, &way->sink, way->encoding, &way->log);
 }
 
 static void way_close(struct way *way)
@@ -130,7 +133,7 @@ static size_t record_read(const char *path, struct buffer *record)
     return count;
 }
 
-static void take_frame(struct way *way, const struct frame *frame, int64_t now_us)
+static void take_frame(struct way *way, const struct frame *frame)
 {
     bool first = frame->kind == FRAME_BEGIN;
     struct stream_message message = {.payload = frame->body, .more = frame->left > 0};
@@ -144,7 +147,7 @@ static void take_frame(struct way *way, const struct frame *frame, int64_t now_u
         message.payload = wal.payload;
         message.lsn = wal.lsn;
     }
-    if (!intake_take(&way->intake, &message, first, now_us, &error)) {
+    if (!reader_take(&way->reader, &message, first, &error)) {
         fail("out of memory");
     }
 }
@@ -158,9 +161,9 @@ static void pass(struct way *way, struct frame_reader *reader, const struct buff
         size_t cap, left = record->len - at;
         void *space = frame_space(reader, &cap);
         size_t len = left < cap ? left : cap;
-        int64_t now_us = clock_now_us();
         struct frame frame;
 
+        way->intake.now_us = clock_now_us();
         memcpy(space, record->data + at, len);
         frame_filled(reader, len);
         at += len;
@@ -168,7 +171,7 @@ static void pass(struct way *way, struct frame_reader *reader, const struct buff
             if (frame.kind == FRAME_BAD) {
                 fail("the framing is wrong");
             }
-            take_frame(way, &frame, now_us);
+            take_frame(way, &frame);
         }
     }
     look(way);

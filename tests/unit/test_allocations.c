@@ -9,10 +9,11 @@
 
 #include "base/clock.h"
 #include "check.h"
+#include "feed/intake.h"
 #include "know.h"
 #include "loopback.h"
 #include "repl/stream.h"
-#include "source/intake.h"
+#include "source/reader.h"
 #include "wire/message.h"
 
 #define TABLES       20
@@ -70,6 +71,8 @@ struct fixture {
     struct unseen unseen;
     struct log log;
     struct intake intake;
+    struct sink sink;
+    struct reader reader;
     int64_t now_us;
     struct buffer bytes; /* what the server sends in a round */
 };
@@ -101,15 +104,16 @@ static bool set_up(struct fixture *fixture, enum plugin plugin)
     fixture->catalog.window = &fixture->window;
     fixture->catalog.unseen = &fixture->unseen;
     fixture->log.level = LOG_ERROR;
-    fixture->intake = (struct intake){.log = &fixture->log,
-                                      .names = fixture->catalog.names,
+    fixture->intake = (struct intake){.names = fixture->catalog.names,
                                       .catalog = &fixture->catalog,
                                       .window = &fixture->window,
                                       .barrier = &fixture->barrier};
-    intake_start(&fixture->intake, plugin);
+    fixture->intake.now_us = 1000;
+    fixture->sink = intake_sink(&fixture->intake);
     if (fixture->encoding == NULL || fixture->catalog.names == NULL) {
         return false;
     }
+    reader_start(&fixture->reader, plugin, &fixture->sink, fixture->encoding, &fixture->log);
     catalog_start(&fixture->catalog, fixture->encoding, 100, 0);
     return connect_stream(fixture, &error);
 }
@@ -183,7 +187,7 @@ static bool take_received(struct fixture *fixture)
 
     while ((event = stream_next(fixture->stream, &message, &error)) != STREAM_NOTHING) {
         if ((event != STREAM_BEGIN && event != STREAM_MORE) ||
-            !intake_take(&fixture->intake, &message, event == STREAM_BEGIN, 1000, &error)) {
+            !reader_take(&fixture->reader, &message, event == STREAM_BEGIN, &error)) {
             return false;
         }
     }

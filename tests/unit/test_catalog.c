@@ -139,9 +139,9 @@ static void change(struct fixture *fixture, const char *table, int64_t now_us)
     struct table_ref *ref = find(fixture, table);
 
     REQUIRE(ref != NULL);
-    catalog_touch(&fixture->catalog, ref, now_us, now_us);
+    catalog_touch(&fixture->catalog, ref, 1, now_us, now_us);
     for (size_t i = 0; ref->known && i < ref->target_count; i++) {
-        CHECK(window_change(&fixture->window, ref->targets[i], now_us, now_us));
+        CHECK(window_change(&fixture->window, ref->targets[i], 1, now_us, now_us));
     }
 }
 
@@ -364,7 +364,7 @@ static void by_message(void)
     CHECK_INT(names_find_parts(fixture.catalog.names, slice_of("s"), slice_of("view"), true, &ref),
               NAMES_FOUND);
     begin(&fixture, 700);
-    catalog_touch(&fixture.catalog, ref, 1000, 1000);
+    catalog_touch(&fixture.catalog, ref, 1, 1000, 1000);
     commit(&fixture);
     look(&fixture, NULL, NULL, 701, 1000);
     CHECK_WINDOW(&fixture, "s.view=1");

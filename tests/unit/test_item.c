@@ -42,9 +42,9 @@ static void batch(void)
     window_init(&window, &limits, &unseen);
     window_begin(&window, 700);
     for (int i = 0; i < 500; i++) {
-        CHECK(window_change(&window, orders, 0, FIRST_SEEN + i));
+        CHECK(window_change(&window, orders, 1, 0, FIRST_SEEN + i));
     }
-    CHECK(window_change(&window, items, 0, 1763622001 * CLOCK_S + 42));
+    CHECK(window_change(&window, items, 1, 0, 1763622001 * CLOCK_S + 42));
     window_commit(&window, 0x16B3A90);
     item_line(&line, &window.item);
     CHECK_BUFFER(line, "{\"type\":\"batch\",\"lsn\":\"0/16B3A90\",\"events\":["
@@ -79,7 +79,7 @@ static void six_digits(void)
         REQUIRE(name != NULL);
         CASE("%s", cases[i].text);
         window_init(&window, &limits, &unseen);
-        CHECK(window_change(&window, name, 0, cases[i].us));
+        CHECK(window_change(&window, name, 1, 0, cases[i].us));
         item_line(&line, &window.item);
         buffer_byte(&line, '\0');
         CHECK(strstr(line.data, cases[i].text) != NULL);
@@ -160,7 +160,7 @@ static void any_name(void)
         REQUIRE(name != NULL);
         CASE("case %zu", i);
         window_init(&window, &limits, &unseen);
-        CHECK(window_change(&window, name, 0, FIRST_SEEN));
+        CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
         item_line(&line, &window.item);
         CHECK(memchr(line.data, '\n', line.len) == line.data + line.len - 1);
         for (size_t at = 0, len; at < line.len; at += len) {
@@ -193,7 +193,7 @@ static void no_room(void)
 
     REQUIRE(name != NULL);
     window_init(&window, &limits, &unseen);
-    CHECK(window_change(&window, name, 0, FIRST_SEEN));
+    CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
     for (size_t limit = 1; limit < 100; limit++) {
         struct buffer line = {.limit = limit};
 
@@ -216,7 +216,7 @@ static void cleared(void)
     REQUIRE(name != NULL);
     window_init(&window, &limits, &unseen);
     window_begin(&window, 700);
-    CHECK(window_change(&window, name, 0, FIRST_SEEN));
+    CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
     CHECK(window_commit(&window, 0x100));
     window_close(&window, &item);
     CHECK_INT(name->refs, 1);

@@ -408,7 +408,7 @@ static void keeps_what_is_held(void)
         judge(&fixture, ref, "");
         REQUIRE(ref->target_count == 1);
         pending[i] = ref->targets[0];
-        CHECK(window_change(&fixture.window, pending[i], 0, 0));
+        CHECK(window_change(&fixture.window, pending[i], 1, 0, 0));
         if (i == 4) {
             window_close(&fixture.window, &closed);
         }

@@ -49,7 +49,7 @@ static void end_test(struct window *window)
 /* A change at `now_us` of the monotonic clock, 1000 s later on the wall. */
 static void change(struct window *window, struct name *name, int64_t now_us)
 {
-    CHECK(window_change(window, name, now_us, now_us + 1000 * CLOCK_S));
+    CHECK(window_change(window, name, 1, now_us, now_us + 1000 * CLOCK_S));
 }
 
 /* Seals it: what the item was is in `window` no more. */
@@ -510,7 +510,7 @@ static void many_payloads(void)
 static void unknown_change(struct window *window, struct tally *tally, uint32_t xid, int64_t now_us)
 {
     window_begin(window, xid);
-    window_tally(window, tally, now_us + 1000 * CLOCK_S);
+    window_tally(window, tally, 1, now_us + 1000 * CLOCK_S);
     window_unknown(window, now_us);
     CHECK(window_commit(window, 0x100 + xid));
 }
@@ -645,9 +645,9 @@ static void tallies(void)
     struct tally first = {0}, second = {0}, sum = {0};
 
     open_window(&window, 50, 1000);
-    window_tally(&window, &first, 100);
-    window_tally(&window, &second, 90); /* the wall clock went back */
-    window_tally(&window, &first, 110);
+    window_tally(&window, &first, 1, 100);
+    window_tally(&window, &second, 1, 90); /* the wall clock went back */
+    window_tally(&window, &first, 1, 110);
     tally_add(&sum, &second);
     tally_add(&sum, &first);
     CHECK_INT(sum.count, 3);

@@ -1,0 +1,136 @@
+#include "feed/delivery.h"
+
+#include "base/clock.h"
+
+#define ASK_LEAD_US (10 * CLOCK_MS) /* before a window closes: time for the answer */
+
+static bool is_visible(const struct delivery *delivery)
+{
+    return visible_everywhere(delivery->visible, &delivery->closed, UNSEEN_CLOSED);
+}
+
+bool delivery_due(const struct delivery *delivery, bool may_close, int64_t now_us)
+{
+    return delivery->has_closed ? is_visible(delivery)
+                                : may_close && now_us >= window_deadline(delivery->window);
+}
+
+static void close_window(struct delivery *delivery, int64_t now_us)
+{
+    window_close(delivery->window, &delivery->closed);
+    delivery->has_closed = true;
+    delivery->window_asked = false;
+    visible_hurry(delivery->visible, &delivery->closed, UNSEEN_CLOSED, now_us);
+}
+
+void delivery_drop(struct delivery *delivery)
+{
+    item_clear(&delivery->closed);
+    unseen_move(delivery->visible->unseen, UNSEEN_CLOSED, 0);
+    delivery->has_closed = false;
+}
+
+/* From here on the item is the out's. */
+static void hand_on(struct delivery *delivery)
+{
+    const struct item *item = &delivery->closed;
+
+    delivery->out->ops->begin(delivery->out, item);
+    if (item->resync != RESYNC_CONNECTED) {
+        delivery->items++;
+    }
+    if (item->resync != RESYNC_NONE) {
+        delivery->resync_printed = true;
+        log_say(delivery->log, LOG_INFO, "resync: %s", resync_text(item->resync));
+    }
+    delivery_drop(delivery);
+}
+
+void delivery_advance(struct delivery *delivery, bool may_close, int64_t now_us)
+{
+    if (!delivery_due(delivery, may_close, now_us) ||
+        !delivery->out->ops->can_take(delivery->out)) {
+        return;
+    }
+    if (!delivery->has_closed) {
+        close_window(delivery, now_us);
+    }
+    if (is_visible(delivery)) {
+        hand_on(delivery);
+    }
+}
+
+enum out_event delivery_step(struct delivery *delivery, short revents, bool may_close,
+                             int64_t now_us, struct error *error)
+{
+    struct out *out = delivery->out;
+    enum out_event event = out->ops->step(out, revents, now_us, error);
+
+    if (event != OUT_NOTHING) {
+        return event;
+    }
+    delivery_advance(delivery, may_close, now_us);
+    return out->ops->busy(out) ? out->ops->step(out, 0, now_us, error) : OUT_NOTHING;
+}
+
+void delivery_keep_visible(struct delivery *delivery)
+{
+    struct window *window = delivery->window;
+
+    if (delivery->has_closed &&
+        !visible_here(delivery->visible, &delivery->closed, UNSEEN_CLOSED)) {
+        delivery_drop(delivery);
+    }
+    if (window->in_transaction ||
+        !visible_here(delivery->visible, &window->item, UNSEEN_OPEN | UNSEEN_UNKNOWN)) {
+        window_clear(window);
+    }
+    window->in_transaction = false;
+}
+
+/* While the window has changes: a quiet server has answered before it closes. */
+static void plan_window(struct delivery *delivery, struct visconn *visconn, int64_t now_us)
+{
+    int64_t due_us = delivery->window->open.due_us;
+
+    if (!delivery->window_asked) {
+        delivery->window_asked = true;
+        visconn_ask_by(visconn, now_us);
+    }
+    if (due_us != CLOCK_NEVER && due_us > now_us) {
+        visconn_ask_by(visconn, due_us - ASK_LEAD_US > now_us ? due_us - ASK_LEAD_US : due_us);
+    }
+}
+
+void delivery_plan(struct delivery *delivery, int64_t now_us)
+{
+    struct visible *visible = delivery->visible;
+    const struct item *item = delivery->has_closed ? &delivery->closed : NULL;
+    int64_t barrier_us = barrier_ask_at(&visible->barrier);
+
+    visible_rest(visible, item, now_us);
+    if (visible->visconn == NULL || !visible->check) {
+        return;
+    }
+    if (!barrier_holds(&visible->barrier) &&
+        (item == NULL || visible_here(visible, item, UNSEEN_CLOSED))) {
+        visconn_rest(visible->visconn, now_us);
+    }
+    if (barrier_us != CLOCK_NEVER) {
+        visconn_ask_by(visible->visconn, barrier_us);
+    }
+    if (unseen_is_large(visible->unseen)) {
+        visconn_ask_by(visible->visconn, now_us);
+    }
+    if (window_waits(delivery->window)) {
+        plan_window(delivery, visible->visconn, now_us);
+    }
+}
+
+void delivery_free(struct delivery *delivery)
+{
+    if (delivery->out != NULL) {
+        delivery->out->ops->free(delivery->out);
+    }
+    item_free(&delivery->closed);
+}

@@ -1,0 +1,54 @@
+/*
+ * The items' way out: the window is closed when it is due, its item waits until
+ * it is visible and the out can take it, and is handed on.
+ */
+#ifndef PGNUDGE_FEED_DELIVERY_H
+#define PGNUDGE_FEED_DELIVERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "batch/item.h"
+#include "batch/window.h"
+#include "out/out.h"
+#include "visible/visible.h"
+
+/*
+ * 1. While has_closed, `closed` waits; nothing joins it any more, and no other window closes.
+ * 2. The xids that it waits for are those marked UNSEEN_CLOSED.
+ */
+struct delivery {
+    const struct log *log; /* borrowed, as are the next two */
+    struct window *window;
+    struct visible *visible;
+    struct out *out; /* owned */
+    struct item closed;
+    bool has_closed;
+    bool window_asked;   /* the visibility has been asked for since the window opened */
+    bool resync_printed; /* … so that the next is `reconnected` */
+    uint64_t items;      /* that count for --count */
+};
+
+/* Whether something is to be done once the out can take an item. `may_close`: the window. */
+bool delivery_due(const struct delivery *delivery, bool may_close, int64_t now_us);
+
+/* Closes a window that is due, and hands on what is visible, if the out can take it. */
+void delivery_advance(struct delivery *delivery, bool may_close, int64_t now_us);
+
+/* The turn of the out, with what poll reported. */
+enum out_event delivery_step(struct delivery *delivery, short revents, bool may_close,
+                             int64_t now_us, struct error *error);
+
+/* Something else stands for what waits. */
+void delivery_drop(struct delivery *delivery);
+
+/* The connection is gone: keeps only what is known to be visible, in the window too. */
+void delivery_keep_visible(struct delivery *delivery);
+
+/* Says when the visibility will be wanted. */
+void delivery_plan(struct delivery *delivery, int64_t now_us);
+
+void delivery_free(struct delivery *delivery);
+
+#endif

@@ -1,0 +1,29 @@
+/* The sink: what a source brings goes through names and catalog into the window. */
+#ifndef PGNUDGE_FEED_INTAKE_H
+#define PGNUDGE_FEED_INTAKE_H
+
+#include <stdint.h>
+
+#include "batch/window.h"
+#include "catalog/catalog.h"
+#include "source/sink.h"
+#include "tables/names.h"
+#include "visible/barrier.h"
+
+struct intake {
+    struct names *names; /* borrowed, as are the next three */
+    struct catalog *catalog;
+    struct window *window;
+    struct barrier *barrier;
+    int64_t now_us;  /* when what is being taken arrived; set before each turn of the source */
+    int64_t wall_us; /* … by the wall clock */
+
+    /* A COMMIT has been taken; or NULL. */
+    void (*committed)(void *context);
+    void *context;
+};
+
+/* The sink's functions; its context is the struct intake. */
+struct sink intake_sink(struct intake *intake);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * Where items go. An item that has begun is the out's own: it is finished, or
+ * has failed and is due again, merged with what has come since.
+ */
+#ifndef PGNUDGE_OUT_OUT_H
+#define PGNUDGE_OUT_OUT_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "batch/item.h"
+
+enum out_event {
+    OUT_NOTHING,
+    OUT_DONE,   /* the item that had begun is out */
+    OUT_FAILED, /* … is not; the error says why, and no other can be */
+    OUT_GONE    /* nobody takes items any more */
+};
+
+struct out;
+
+struct out_ops {
+    /* Whether an item can begin; it may ask the system. */
+    bool (*can_take)(struct out *out);
+
+    /* Begins one, which is borrowed for the call; a failure shows at the next step. */
+    void (*begin)(struct out *out, const struct item *item);
+
+    /* Whether one has begun and is not done. */
+    bool (*busy)(const struct out *out);
+
+    /* Goes on, with what poll reported. */
+    enum out_event (*step)(struct out *out, short revents, int64_t now_us, struct error *error);
+
+    /* `wanted`: an item waits until it can begin. */
+    struct pollfd (*pollfd)(const struct out *out, bool wanted);
+
+    /* When `step` must be called whatever poll reports. */
+    int64_t (*deadline)(const struct out *out, int64_t now_us);
+
+    void (*free)(struct out *out);
+};
+
+/* The first member of each kind of out. */
+struct out {
+    const struct out_ops *ops;
+};
+
+#endif

@@ -1,0 +1,27 @@
+/* A source that decodes: a temporary logical slot, and what its output plugin writes. */
+#ifndef PGNUDGE_SOURCE_LOGICAL_H
+#define PGNUDGE_SOURCE_LOGICAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "source/session.h"
+#include "source/sink.h"
+#include "source/source.h"
+
+struct logical_setup {
+    struct session_setup session;
+    struct sink sink;
+    int64_t status_interval_us; /* as the user wants it */
+    bool status_interval_given; /* … or was it the default: lowering it is no news then */
+    int64_t liveness_us;        /* silence that means a dead link; CLOCK_NEVER: none does */
+    int64_t slot_timeout_us;    /* how long the server may create the slot; CLOCK_NEVER: forever */
+    int64_t debounce_us;
+    bool visibility_check; /* somebody else tells what is visible: flushes are told only then */
+};
+
+/* Begins to connect. NULL: `error` says why. */
+struct source *logical_new(const struct logical_setup *setup, int64_t now_us, struct error *error);
+
+#endif

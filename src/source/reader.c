@@ -1,0 +1,200 @@
+#include "source/reader.h"
+
+#include "decode/plugins.h"
+#include "tables/pattern.h"
+#include "wire/servererror.h"
+
+#define SHOWN_BYTES 40 /* of a message that can't be read: enough to tell what it is */
+
+void reader_start(struct reader *reader, enum plugin plugin, const struct sink *sink,
+                  struct encoding *encoding, const struct log *log)
+{
+    *reader = (struct reader){.log = log, .sink = sink, .encoding = encoding};
+    decoder_init(&reader->decoder, plugin);
+}
+
+/* -vv: what came, without the rows' content. */
+static void show(const struct reader *reader, const struct change *change)
+{
+    switch (change->kind) {
+    case CHANGE_BEGIN:
+        log_say(reader->log, LOG_DEBUG, "received BEGIN of %u", change->xid);
+        break;
+    case CHANGE_COMMIT:
+        log_say(reader->log, LOG_DEBUG, "received COMMIT of %u", change->xid);
+        break;
+    case CHANGE_TABLE:
+        log_say(reader->log, LOG_DEBUG, "received a change of %.*s", (int)change->name.len,
+                change->name.data);
+        break;
+    case CHANGE_MESSAGE:
+    case CHANGE_IGNORED:
+    case CHANGE_UNREADABLE:
+        log_say(reader->log, LOG_DEBUG, "received a message of another kind");
+        break;
+    }
+}
+
+/* It may have been a change. */
+static void unreadable(struct reader *reader, struct slice text)
+{
+    if (!reader->unreadable_reported) {
+        reader->unreadable_reported = true;
+        log_say(reader->log, LOG_WARNING, "could not read a message of %s: \"%.*s\"",
+                plugins[reader->decoder.plugin].name,
+                text.len < SHOWN_BYTES ? (int)text.len : SHOWN_BYTES, text.data);
+        log_detail(reader->log, LOG_WARNING, "A resync stands for it and for others like it.");
+    }
+    reader->sink->unnameable(reader->sink->context, RESYNC_FAILSAFE);
+}
+
+/* False: out of memory. */
+static bool hand_on(struct reader *reader, const struct sink_change *change, struct slice text)
+{
+    enum sink_result result = reader->sink->change(reader->sink->context, change);
+
+    if (result == SINK_UNREADABLE) {
+        unreadable(reader, text);
+    }
+    return result != SINK_NO_MEMORY;
+}
+
+static void warn_of_message(const struct reader *reader, const char *content)
+{
+    struct buffer text = {0};
+
+    encoding_to_utf8(reader->encoding, slice_of(content), &text);
+    log_say(reader->log, LOG_WARNING,
+            "a message with the prefix \"" MESSAGE_PREFIX "\" names no table: \"%.*s\"",
+            text.len < SHOWN_BYTES ? (int)text.len : SHOWN_BYTES, text.data);
+    log_detail(reader->log, LOG_WARNING, "It is taken for a resync.");
+    buffer_free(&text);
+}
+
+/* Asked for by SQL: a content names a table, none or another one asks for a resync. */
+static bool take_message(struct reader *reader, const struct change *change)
+{
+    struct buffer text = {0}, schema = {0}, table = {0};
+    bool readable =
+        !change->truncated && decoder_content(reader->decoder.plugin, change->content, &text);
+    bool empty = readable && text.len == 0;
+    bool ok = true;
+
+    buffer_byte(&text, '\0');
+    if (readable && !empty && pattern_name(text.data, &schema, &table)) {
+        struct sink_change named = {.plugin = reader->decoder.plugin,
+                                    .schema = {schema.data, schema.len},
+                                    .table = {table.data, table.len},
+                                    .by_sql = true,
+                                    .count = 1};
+
+        ok = hand_on(reader, &named, named.table);
+    } else {
+        if (!empty) {
+            warn_of_message(reader, text.data);
+        }
+        reader->sink->unnameable(reader->sink->context, RESYNC_REQUESTED);
+    }
+    ok = ok && !text.failed && !schema.failed && !table.failed;
+    buffer_free(&text);
+    buffer_free(&schema);
+    buffer_free(&table);
+    return ok;
+}
+
+static void warn_of_identity(const struct reader *reader, struct slice schema, struct slice table)
+{
+    struct buffer text = {0};
+
+    encoding_to_utf8(reader->encoding, schema, &text);
+    buffer_byte(&text, '.');
+    encoding_to_utf8(reader->encoding, table, &text);
+    log_say(reader->log, LOG_WARNING, "table \"%.*s\" has no usable replica identity",
+            (int)text.len, text.data);
+    log_detail(reader->log, LOG_WARNING,
+               "Each UPDATE and DELETE of such a table writes a line to the server's log.");
+    log_hint(reader->log, LOG_WARNING,
+             "Use --plugin test_decoding, or ALTER TABLE … REPLICA IDENTITY FULL.");
+    buffer_free(&text);
+}
+
+/* wal2json left the row out, and said so. */
+static bool take_warned_row(struct reader *reader, struct slice schema, struct slice table)
+{
+    struct sink_change row = {
+        .plugin = reader->decoder.plugin, .schema = schema, .table = table, .count = 1};
+
+    if (!reader->identity_reported) {
+        reader->identity_reported = true;
+        warn_of_identity(reader, schema, table);
+    }
+    return hand_on(reader, &row, table);
+}
+
+bool reader_notice(struct reader *reader, const struct stream_message *message, struct error *error)
+{
+    struct slice text, schema, table;
+    bool ok = true;
+
+    if (!server_error_field(message->payload, 'M', &text)) {
+        text = (struct slice){"", 0};
+    }
+    log_say(reader->log, LOG_DEBUG, "the server says: %.*s", (int)text.len, text.data);
+    switch (decoder_warning(text, &schema, &table)) {
+    case WARNING_OTHER:
+        break;
+    case WARNING_ROW:
+        ok = take_warned_row(reader, schema, table);
+        break;
+    case WARNING_UNREADABLE:
+        unreadable(reader, text);
+        break;
+    }
+    return ok || error_memory(error);
+}
+
+static bool take_change(struct reader *reader, const struct stream_message *message,
+                        const struct change *change)
+{
+    const struct sink *sink = reader->sink;
+    struct sink_change row = {.plugin = reader->decoder.plugin, .name = change->name, .count = 1};
+
+    switch (change->kind) {
+    case CHANGE_BEGIN:
+        sink->begin(sink->context, change->xid);
+        break;
+    case CHANGE_COMMIT:
+        return sink->commit(sink->context, message->lsn);
+    case CHANGE_TABLE:
+        return hand_on(reader, &row, change->name);
+    case CHANGE_MESSAGE:
+        return take_message(reader, change);
+    case CHANGE_IGNORED:
+        break;
+    case CHANGE_UNREADABLE:
+        unreadable(reader, message->payload);
+        break;
+    }
+    return true;
+}
+
+bool reader_take(struct reader *reader, const struct stream_message *message, bool first,
+                 struct error *error)
+{
+    struct change change;
+
+    if (first) {
+        decoder_begin(&reader->decoder, message->payload, message->more);
+    } else {
+        decoder_more(&reader->decoder, message->payload, message->more);
+    }
+    while (decoder_next(&reader->decoder, &change)) {
+        if (log_wants(reader->log, LOG_DEBUG)) {
+            show(reader, &change);
+        }
+        if (!take_change(reader, message, &change)) {
+            return error_memory(error);
+        }
+    }
+    return true;
+}
