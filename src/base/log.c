@@ -49,7 +49,8 @@ static void write_line(const struct log *log, const char *line, size_t len)
     }
 }
 
-static void print(const struct log *log, const char *label, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void print(const struct log *log, const char *label,
+                                                        const char *format, va_list args)
 {
     char line[LINE_MAX_BYTES];
     int saved_errno = errno;

@@ -4,11 +4,8 @@
 
 #include <stddef.h>
 
-#define NAME_NOT_PENDING ((size_t)-1)
-
 struct name {
-    size_t pending; /* its place in the open window, or NAME_NOT_PENDING */
-    size_t refs;    /* items and table references that point to it */
+    size_t refs; /* items and table references that point to it */
     size_t json_len;
     char json[]; /* "payload":"s.t","schema":"s","table":"t" */
 };

@@ -43,23 +43,18 @@ void tally_add(struct tally *tally, const struct tally *more)
 
 /* ---- events ---- */
 
-static void not_pending(struct window *window)
-{
-    for (size_t i = 0; i < window->item.len; i++) {
-        window->item.events[i].name->pending = NAME_NOT_PENDING;
-    }
-}
-
 /* Keeps what the item waits for. */
 static void forget_events(struct window *window)
 {
-    not_pending(window);
+    event_map_clear(&window->map);
     item_drop_events(&window->item);
     window->unordered = false;
 }
 
-static bool add_event(struct item *item, struct name *name, const struct tally *tally)
+static bool add_event(struct window *window, struct name *name, const struct tally *tally)
 {
+    struct item *item = &window->item;
+
     if (item->len == item->cap) {
         size_t cap = item->cap > 0 ? item->cap * 2 : 64;
         struct item_event *bigger = realloc(item->events, cap * sizeof(*bigger));
@@ -70,7 +65,9 @@ static bool add_event(struct item *item, struct name *name, const struct tally *
         item->events = bigger;
         item->cap = cap;
     }
-    name->pending = item->len;
+    if (!event_map_add(&window->map, name, item->len)) {
+        return false;
+    }
     name->refs++;
     item->events[item->len++] =
         (struct item_event){name, tally->first_seen_us, tally->arrival, tally->count};
@@ -91,12 +88,14 @@ static void postpone(const struct window *window, struct window_timer *timer, in
 static bool add_changes(struct window *window, struct name *name, const struct tally *tally)
 {
     struct item *item = &window->item;
+    size_t place;
 
     if (window->at_once || item->resync == RESYNC_OVERFLOW) {
         return true; /* the resync stands for these changes too */
     }
-    if (name->pending != NAME_NOT_PENDING) {
-        struct item_event *event = &item->events[name->pending];
+    place = event_map_find(&window->map, name);
+    if (place != EVENT_NONE) {
+        struct item_event *event = &item->events[place];
 
         event->count += tally->count;
         if (tally->arrival < event->arrival) { /* late ones */
@@ -112,7 +111,7 @@ static bool add_changes(struct window *window, struct name *name, const struct t
         return true;
     }
     window->unordered |= item->len > 0 && tally->arrival < item->events[item->len - 1].arrival;
-    return add_event(item, name, tally);
+    return add_event(window, name, tally);
 }
 
 bool window_change(struct window *window, struct name *name, uint64_t count, int64_t now_us,
@@ -245,7 +244,7 @@ void window_close(struct window *window, struct item *closed)
 {
     struct item empty = *closed;
 
-    not_pending(window);
+    event_map_clear(&window->map);
     if (window->unordered) {
         qsort(window->item.events, window->item.len, sizeof(*window->item.events), by_arrival);
     }
@@ -271,5 +270,6 @@ void window_clear(struct window *window)
 
 void window_free(struct window *window)
 {
+    event_map_free(&window->map);
     item_free(&window->item);
 }

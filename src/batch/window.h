@@ -7,7 +7,7 @@
  *    tables that are still being looked up.
  * 2. A transaction in the window whose COMMIT has come is marked UNSEEN_OPEN in `unseen`, or
  *    UNSEEN_UNKNOWN where it is not known yet whether it belongs there, or is visible.
- * 3. An event's name->pending is its place in item.events; of all other names NAME_NOT_PENDING.
+ * 3. `map` has the place of each event in item.events, by its name.
  */
 #ifndef PGNUDGE_BATCH_WINDOW_H
 #define PGNUDGE_BATCH_WINDOW_H
@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "batch/eventmap.h"
 #include "batch/item.h"
 #include "snapshot/unseen.h"
 
@@ -42,6 +43,7 @@ struct window {
     struct window_limits limits;
     struct unseen *unseen; /* borrowed */
     struct item item;
+    struct event_map map;
     uint64_t arrivals;   /* changes so far */
     bool at_once;        /* its resync was asked for: no debounce */
     bool unordered;      /* an event was added late */

@@ -36,7 +36,8 @@ struct report *report_new(bool json)
     return report;
 }
 
-static void format_text(char text[REPORT_TEXT_MAX], const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void format_text(char text[REPORT_TEXT_MAX],
+                                                              const char *format, va_list args)
 {
     vsnprintf(text, REPORT_TEXT_MAX, format, args);
     utf8_disarm(text);

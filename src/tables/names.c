@@ -54,7 +54,6 @@ static struct name *name_new(struct slice json)
     struct name *name = malloc(sizeof(*name) + json.len);
 
     if (name != NULL) {
-        name->pending = NAME_NOT_PENDING;
         name->refs = 0;
         name->json_len = json.len;
         memcpy(name->json, json.data, json.len);

@@ -23,7 +23,7 @@ static struct name *new_name(struct slice schema, struct slice table)
     payload_json(&json, schema, table);
     name = malloc(sizeof(*name) + json.len);
     if (name != NULL && CHECK(!json.failed)) {
-        *name = (struct name){.pending = NAME_NOT_PENDING};
+        *name = (struct name){0};
         name->json_len = json.len;
         memcpy(name->json, json.data, json.len);
     }

@@ -151,7 +151,6 @@ static void one_each(void)
     judge(&fixture, a, "");
     judge(&fixture, b, "");
     REQUIRE(a->target_count == 1 && b->target_count == 1);
-    CHECK(a->targets[0]->pending == NAME_NOT_PENDING);
     CHECK_SLICE(json_of(a->targets[0]),
                 slice_of("\"payload\":\"s.a\",\"schema\":\"s\",\"table\":\"a\""));
     CHECK_SLICE(a->table.schema, slice_of("s"));
