@@ -521,7 +521,7 @@ hba_line_works() {
     teaches 3 'no table matches --tables "…"' -t public.nothing_of_the_kind
     launch -t public.ordres
     ends_with 3
-    said '^pgnudge: hint: Did you mean "public\.orders"\?$'
+    said '^pgnudge: hint: Did you mean public\.orders\?$'
 }
 
 # --- plugins ---

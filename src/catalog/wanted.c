@@ -4,6 +4,14 @@
 
 #include "repl/command.h"
 
+/* All names that may have been meant, schema and table. */
+#define NAMES_SQL                                                                                  \
+    "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"                                       \
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                                    \
+    " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition"                       \
+    " AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"                               \
+    " ORDER BY 1, 2 LIMIT 100000"
+
 #define WARNINGS_MAX 10 /* names told one by one */
 
 #define WANTED_JOIN                                                                                \
@@ -99,12 +107,16 @@ bool wanted_row(void *context, struct query_row *row)
         !query_row_next(row, &is_table)) {
         return false;
     }
-    wanted->kinds[i] =
-        (char)(slice_equal(is_table, slice_of("true")) ? WANTED_TABLE : WANTED_SILENT);
+    wanted_found(wanted, (size_t)i, slice_equal(is_table, slice_of("true")));
     return true;
 }
 
-static bool is_missing(const struct wanted *wanted, size_t i)
+void wanted_found(struct wanted *wanted, size_t number, bool is_table)
+{
+    wanted->kinds[number] = (char)(is_table ? WANTED_TABLE : WANTED_SILENT);
+}
+
+bool wanted_is_missing(const struct wanted *wanted, size_t i)
 {
     return is_asked_for(at(wanted, i)) && wanted->kinds[i] == WANTED_MISSING;
 }
@@ -112,7 +124,7 @@ static bool is_missing(const struct wanted *wanted, size_t i)
 bool wanted_misses(const struct wanted *wanted)
 {
     for (size_t i = 0; i < wanted->tables->len; i++) {
-        if (is_missing(wanted, i)) {
+        if (wanted_is_missing(wanted, i)) {
             return true;
         }
     }
@@ -138,7 +150,7 @@ void wanted_warn(const struct wanted *wanted, const struct log *log, bool missin
     for (size_t i = 0; i < count(wanted) && told < WARNINGS_MAX; i++) {
         bool excluded = i >= wanted->tables->len;
 
-        if (is_missing(wanted, i) && (excluded || missing_too)) {
+        if (wanted_is_missing(wanted, i) && (excluded || missing_too)) {
             log_say(log, LOG_WARNING, "no table matches %s \"%s\"",
                     excluded ? "--exclude" : "--tables", text_of(at(wanted, i), &text));
             told++;
@@ -159,7 +171,7 @@ static size_t first_missing(const struct wanted *wanted)
 {
     size_t i = 0;
 
-    while (i < wanted->tables->len && !is_missing(wanted, i)) {
+    while (i < wanted->tables->len && !wanted_is_missing(wanted, i)) {
         i++;
     }
     return i;
@@ -167,8 +179,13 @@ static size_t first_missing(const struct wanted *wanted)
 
 void wanted_nearest_query(struct wanted *wanted, struct buffer *sql)
 {
-    nearest_init(&wanted->nearest, at(wanted, first_missing(wanted)));
-    buffer_text(sql, WANTED_NAMES_SQL);
+    wanted->nearest_count = 0;
+    for (size_t i = 0; i < wanted->tables->len && wanted->nearest_count < WANTED_NEAREST_MAX; i++) {
+        if (wanted_is_missing(wanted, i)) {
+            nearest_init(&wanted->nearest[wanted->nearest_count++], at(wanted, i));
+        }
+    }
+    buffer_text(sql, NAMES_SQL);
 }
 
 bool wanted_offer(void *context, struct query_row *row)
@@ -182,11 +199,20 @@ bool wanted_offer(void *context, struct query_row *row)
     }
     encoding_to_utf8(wanted->encoding, s, &schema);
     encoding_to_utf8(wanted->encoding, t, &table);
-    nearest_offer(&wanted->nearest, (struct slice){schema.data, schema.len},
-                  (struct slice){table.data, table.len});
+    for (size_t i = 0; i < wanted->nearest_count; i++) {
+        nearest_offer(&wanted->nearest[i], (struct slice){schema.data, schema.len},
+                      (struct slice){table.data, table.len});
+    }
     buffer_free(&schema);
     buffer_free(&table);
     return true;
+}
+
+void wanted_hint(const struct wanted *wanted, size_t n, struct buffer *out)
+{
+    if (n >= wanted->nearest_count || !nearest_hint(&wanted->nearest[n], out)) {
+        buffer_text(out, "Create it, or pass --allow-missing.");
+    }
 }
 
 bool wanted_error(const struct wanted *wanted, struct error *error)
@@ -195,18 +221,15 @@ bool wanted_error(const struct wanted *wanted, struct error *error)
     size_t missing = 0;
 
     for (size_t i = 0; i < wanted->tables->len; i++) {
-        missing += is_missing(wanted, i) ? 1 : 0;
+        missing += wanted_is_missing(wanted, i) ? 1 : 0;
     }
     error_set(error, ERROR_PERMANENT, "no table matches --tables \"%s\"",
               text_of(at(wanted, first_missing(wanted)), &text));
     if (missing > 1) {
         error_detail(error, "Of all names there, %zu match no table.", missing);
     }
-    if (nearest_hint(&wanted->nearest, &hint)) {
-        error_hint(error, "%.*s", (int)hint.len, hint.data);
-    } else {
-        error_hint(error, "Make it first, or say --allow-missing to wait for it.");
-    }
+    wanted_hint(wanted, 0, &hint);
+    error_hint(error, "%.*s", (int)hint.len, hint.data);
     buffer_free(&text);
     buffer_free(&hint);
     return false;

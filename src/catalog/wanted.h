@@ -16,20 +16,15 @@
 #include "tables/nearest.h"
 #include "tables/pattern.h"
 
-/* All names that may have been meant, schema and table. */
-#define WANTED_NAMES_SQL                                                                           \
-    "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"                                       \
-    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                                    \
-    " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition"                       \
-    " AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"                               \
-    " ORDER BY 1, 2 LIMIT 100000"
+#define WANTED_NEAREST_MAX 10 /* missing names for which the nearest are looked for */
 
 struct wanted {
     const struct pattern_set *tables; /* borrowed, as is the next */
     const struct pattern_set *exclude;
     struct encoding *encoding; /* the database's, borrowed */
     char *kinds;               /* by pattern, tables first: one of enum wanted_kind */
-    struct nearest nearest;    /* to the first missing table */
+    struct nearest nearest[WANTED_NEAREST_MAX]; /* to the first missing tables */
+    size_t nearest_count;
 };
 
 /* False: out of memory. */
@@ -51,6 +46,12 @@ void wanted_query(const struct wanted *wanted, struct buffer *sql);
 /* Takes its rows; `context` is the struct wanted. */
 query_row_fn wanted_row;
 
+/* The name is there: for whoever has a query of his own. `number`: the pattern's. */
+void wanted_found(struct wanted *wanted, size_t number, bool is_table);
+
+/* Whether the pattern of this number names a table that isn't there. */
+bool wanted_is_missing(const struct wanted *wanted, size_t number);
+
 /* Whether a name of --tables is missing. */
 bool wanted_misses(const struct wanted *wanted);
 
@@ -60,6 +61,9 @@ void wanted_warn(const struct wanted *wanted, const struct log *log, bool missin
 /* Appends the query for all names, to find the nearest; its rows go to wanted_offer. */
 void wanted_nearest_query(struct wanted *wanted, struct buffer *sql);
 query_row_fn wanted_offer;
+
+/* Appends what to do about the `n`th missing name: the nearest ones, or how to wait for it. */
+void wanted_hint(const struct wanted *wanted, size_t n, struct buffer *out);
 
 /* The error for what is missing (ERROR_PERMANENT), with the nearest names. Returns false. */
 bool wanted_error(const struct wanted *wanted, struct error *error);

@@ -105,7 +105,7 @@ static bool walsenders_are_full(const struct exam *exam)
 /* The same role was let in to the same database: only REPLICATION can be lacking. */
 static void hint_replication(struct exam *exam)
 {
-    const char *role = platform_replication_role(exam->facts.platform);
+    const char *role = platform_replication_role(exam->platform);
     struct buffer user = {0};
 
     sql_identifier(&user, slice_of(conninfo_text(&exam->config->info, CONN_USER)));

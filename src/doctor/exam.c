@@ -12,11 +12,6 @@
 #define CANCELS_MAX       3U             /* for one slot */
 #define STRAYS_MAX        3U             /* signals of a cancel that hit a later command */
 
-struct conn *exam_conn(const struct exam *exam, enum side side)
-{
-    return exam->login[side] != NULL ? login_conn(exam->login[side]) : NULL;
-}
-
 static bool has(const struct exam *exam, enum side side)
 {
     return exam->login[side] != NULL;

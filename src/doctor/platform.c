@@ -8,45 +8,16 @@
 
 static const struct {
     const char *name;
-    const char *before; /* what says to set "name = value" there */
-    const char *after;
-    const char *wal_level_cure; /* where that is set by another name */
-    const char *replication_role;
+    const char *replication_role; /* that gives REPLICATION; NULL: ALTER ROLE does */
 } platforms[PLATFORMS] = {
-    [PLATFORM_PLAIN] = {.name = "nothing tells of a managed one",
-                        .before = "ALTER SYSTEM SET ",
-                        .after = "; -- then restart the server"},
-    [PLATFORM_AURORA] = {.name = "Amazon Aurora",
-                         .before = "Set ",
-                         .after = " in the DB cluster parameter group, and reboot the writer.",
-                         .wal_level_cure = "Set rds.logical_replication = 1 in the DB cluster "
-                                           "parameter group, and reboot the writer.",
-                         .replication_role = "rds_replication"},
-    [PLATFORM_RDS] = {.name = "Amazon RDS",
-                      .before = "Set ",
-                      .after = " in the DB parameter group, and reboot the instance.",
-                      .wal_level_cure = "Set rds.logical_replication = 1 in the DB parameter "
-                                        "group, and reboot the instance.",
-                      .replication_role = "rds_replication"},
-    [PLATFORM_AZURE] = {.name = "Azure Database for PostgreSQL",
-                        .before = "Set ",
-                        .after = " under Server parameters, and restart the server."},
-    [PLATFORM_CLOUD_SQL] = {.name = "Google Cloud SQL",
-                            .before = "Set the flag ",
-                            .after = "; the instance restarts.",
-                            .wal_level_cure = "Set the flag cloudsql.logical_decoding = on; the "
-                                              "instance restarts."},
-    [PLATFORM_SUPABASE] = {.name = "Supabase",
-                           .before = "Set ",
-                           .after = " with the Supabase CLI (postgres-config), and restart the "
-                                    "database."},
-    [PLATFORM_NEON] = {.name = "Neon",
-                       .before = "Ask Neon's support to set ",
-                       .after = ".",
-                       .wal_level_cure = "Turn on logical replication in the project's settings."},
-    [PLATFORM_CLOUDNATIVEPG] = {.name = "CloudNativePG",
-                                .before = "Set ",
-                                .after = " under spec.postgresql.parameters of the Cluster."},
+    [PLATFORM_PLAIN] = {.name = "no managed service detected"},
+    [PLATFORM_AURORA] = {"Amazon Aurora", "rds_replication"},
+    [PLATFORM_RDS] = {"Amazon RDS", "rds_replication"},
+    [PLATFORM_AZURE] = {.name = "Azure Database for PostgreSQL"},
+    [PLATFORM_CLOUD_SQL] = {.name = "Google Cloud SQL"},
+    [PLATFORM_SUPABASE] = {.name = "Supabase"},
+    [PLATFORM_NEON] = {.name = "Neon"},
+    [PLATFORM_CLOUDNATIVEPG] = {.name = "CloudNativePG"},
 };
 
 /* Beginnings of signs. */
@@ -114,15 +85,13 @@ const char *platform_name(enum platform platform)
     return platforms[platform].name;
 }
 
-void platform_cure(enum platform platform, const char *name, const char *value, struct buffer *out)
+void platform_fix(enum platform platform, const char *name, const char *value, struct buffer *out)
 {
-    const char *other = platforms[platform].wal_level_cure;
-
-    if (other != NULL && strcmp(name, "wal_level") == 0) {
-        buffer_text(out, other);
+    if (platform == PLATFORM_PLAIN) {
+        buffer_format(out, "ALTER SYSTEM SET %s = %s; -- then restart the server", name, value);
     } else {
-        buffer_format(out, "%s%s = %s%s", platforms[platform].before, name, value,
-                      platforms[platform].after);
+        buffer_format(out, "Set %s = %s as pgnudge-setup(7) says for %s, and restart the server.",
+                      name, value, platforms[platform].name);
     }
 }
 

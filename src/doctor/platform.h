@@ -44,7 +44,7 @@ enum platform platform_join(enum platform a, enum platform b);
 const char *platform_name(enum platform platform);
 
 /* Appends how a setting is changed there that takes a restart. */
-void platform_cure(enum platform platform, const char *name, const char *value, struct buffer *out);
+void platform_fix(enum platform platform, const char *name, const char *value, struct buffer *out);
 
 /* The role to be granted for REPLICATION there; NULL: it is ALTER ROLE, as everywhere. */
 const char *platform_replication_role(enum platform platform);

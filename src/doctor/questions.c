@@ -23,7 +23,7 @@ static const struct {
     [EXAM_ORDINARY_CHECK] = {SIDE_ORDINARY, "gate", SQL_DEATH_CHECK, true},
     [EXAM_FACTS] = {SIDE_ORDINARY, "server", NULL, false},
     [EXAM_TABLES] = {SIDE_ORDINARY, "tables", NULL, false},
-    [EXAM_NAMES] = {SIDE_ORDINARY, "tables", WANTED_NAMES_SQL, false},
+    [EXAM_NAMES] = {SIDE_ORDINARY, "tables", NULL, false},
     [EXAM_BLOCKERS] = {SIDE_ORDINARY, "transactions", blockers_sql, false},
     [EXAM_ARM] = {SIDE_SENDER, "slot", SQL_ARM, false},
     [EXAM_SLOT] = {SIDE_SENDER, "slot", NULL, false},
@@ -137,10 +137,15 @@ static void append_command(struct exam *exam, struct buffer *sql)
 
     switch (exam->state) {
     case EXAM_FACTS:
-        facts_query(sql, sender != NULL ? conn_cancel_key(sender)->pid : 0);
+        facts_query(sql);
+        facts_counts(sql, sender != NULL ? conn_cancel_key(sender)->pid : 0);
+        buffer_text(sql, " UNION ALL SELECT 'sign', sign FROM (" PLATFORM_SIGNS_SQL ") s");
         break;
     case EXAM_TABLES:
         tables_query(&exam->tables, sql);
+        break;
+    case EXAM_NAMES:
+        wanted_nearest_query(&exam->tables.wanted, sql);
         break;
     case EXAM_SLOT:
     case EXAM_TRIP_SLOT:
@@ -184,6 +189,24 @@ static bool take_replica(void *context, struct query_row *row)
     return true;
 }
 
+/* A fact, or a sign of a platform. */
+static bool take_fact(void *context, struct query_row *row)
+{
+    struct exam *exam = context;
+    struct slice name, value;
+    char sign[FACT_MAX];
+
+    if (!query_row_next(row, &name) || !query_row_next(row, &value)) {
+        return false;
+    }
+    if (!slice_equal(name, slice_of("sign"))) {
+        return facts_take(&exam->facts, name, value);
+    }
+    snprintf(sign, sizeof(sign), "%.*s", (int)value.len, value.data);
+    exam->platform = platform_join(exam->platform, platform_of_sign(sign));
+    return true;
+}
+
 static void *row_context(struct exam *exam, query_row_fn **on_row)
 {
     switch (exam->state) {
@@ -191,14 +214,14 @@ static void *row_context(struct exam *exam, query_row_fn **on_row)
         *on_row = take_identity;
         return exam;
     case EXAM_FACTS:
-        *on_row = facts_row;
-        return &exam->facts;
+        *on_row = take_fact;
+        return exam;
     case EXAM_TABLES:
         *on_row = tables_row;
         return &exam->tables;
     case EXAM_NAMES:
-        *on_row = tables_name;
-        return &exam->tables;
+        *on_row = wanted_offer;
+        return &exam->tables.wanted;
     case EXAM_BLOCKERS:
         *on_row = blockers_row;
         return exam;

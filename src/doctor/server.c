@@ -29,7 +29,7 @@ static void cure_setting(struct exam *exam, const char *name, const char *value)
 {
     struct buffer cure = {0};
 
-    platform_cure(exam->facts.platform, name, value, &cure);
+    platform_fix(exam->platform, name, value, &cure);
     report_cure(exam->report, "%.*s", (int)cure.len, cure.data);
     buffer_free(&cure);
 }
@@ -151,8 +151,8 @@ void server_report_platform(struct exam *exam)
 {
     const char *host = conninfo_text(&exam->config->info, CONN_HOST);
 
-    exam->facts.platform = platform_join(exam->facts.platform, platform_of_host(host));
-    report_check(exam->report, CHECK_OK, "platform", "%s", platform_name(exam->facts.platform));
+    exam->platform = platform_join(exam->platform, platform_of_host(host));
+    report_check(exam->report, CHECK_OK, "platform", "%s", platform_name(exam->platform));
 }
 
 void server_report(struct exam *exam)

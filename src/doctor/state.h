@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "doctor/facts.h"
+#include "doctor/platform.h"
 #include "doctor/report.h"
 #include "doctor/tables.h"
 #include "feed/feed.h"
@@ -19,6 +19,7 @@
 #include "pq/query.h"
 #include "repl/command.h"
 #include "repl/stream.h"
+#include "server/facts.h"
 #include "server/serversql.h"
 
 /* In this order, but for what doesn't apply, and ARM to DROP once for each plugin. */
@@ -70,6 +71,7 @@ struct exam {
     char identity[IDENTITY_MAX]; /* the walsender's */
     struct encoding *encoding;
     struct facts facts;
+    enum platform platform;
     struct tables tables;
     unsigned blockers;
     enum plugin plugin; /* being tried; PLUGINS: all have been */
@@ -112,7 +114,10 @@ int64_t exam_deadline(const struct exam *exam);
 void exam_free(struct exam *exam);
 
 /* The connection of a side, or NULL. */
-struct conn *exam_conn(const struct exam *exam, enum side side);
+static inline struct conn *exam_conn(const struct exam *exam, enum side side)
+{
+    return exam->login[side] != NULL ? login_conn(exam->login[side]) : NULL;
+}
 
 /* The plugin that a feed would take; PLUGINS: none. */
 enum plugin exam_chosen(const struct exam *exam);

@@ -1,9 +1,7 @@
 #include "doctor/tables.h"
 
-#include <stdlib.h>
-
-#include "doctor/facts.h"
 #include "repl/command.h"
+#include "server/facts.h"
 
 #define RELATIONS_MAX 10000 /* looked at; a bare name is found in every schema */
 
@@ -24,9 +22,7 @@ bool tables_init(struct tables *tables, const struct feed_config *config, struct
                               .report = report,
                               .encoding_name = encoding_name,
                               .all_ordinary = config->tables.len > 0};
-    tables->found = calloc(config->tables.len + config->exclude.len + 1, sizeof(*tables->found));
-    return tables->found != NULL &&
-           wanted_init(&tables->wanted, &config->tables, &config->exclude, encoding);
+    return wanted_init(&tables->wanted, &config->tables, &config->exclude, encoding);
 }
 
 void tables_query(const struct tables *tables, struct buffer *sql)
@@ -175,7 +171,7 @@ bool tables_row(void *context, struct query_row *row)
         i >= tables->config->tables.len + tables->config->exclude.len) {
         return false;
     }
-    tables->found[i] = true;
+    wanted_found(&tables->wanted, (size_t)i, true);
     tables->relations++;
     if (i < tables->config->tables.len && write_names(tables, &relation, &names)) {
         report_relation(tables, &relation, &names);
@@ -185,41 +181,14 @@ bool tables_row(void *context, struct query_row *row)
     return true;
 }
 
-static bool is_missing(const struct tables *tables, size_t i, const struct pattern *pattern)
+bool tables_miss(const struct tables *tables)
 {
-    return pattern->table.len > 0 && !tables->found[i] && tables->relations < RELATIONS_MAX;
+    return wanted_misses(&tables->wanted) && tables->relations < RELATIONS_MAX;
 }
 
-bool tables_miss(struct tables *tables)
+static bool is_missing(const struct tables *tables, size_t i)
 {
-    const struct pattern_set *set = &tables->config->tables;
-
-    for (size_t i = 0; i < set->len && tables->nearest_count < TABLES_NEAREST_MAX; i++) {
-        if (is_missing(tables, i, &set->patterns[i])) {
-            nearest_init(&tables->nearest[tables->nearest_count++], &set->patterns[i]);
-        }
-    }
-    return tables->nearest_count > 0;
-}
-
-bool tables_name(void *context, struct query_row *row)
-{
-    struct tables *tables = context;
-    struct buffer schema = {0}, table = {0};
-    struct slice s, t;
-
-    if (!query_row_next(row, &s) || !query_row_next(row, &t)) {
-        return false;
-    }
-    encoding_to_utf8(tables->wanted.encoding, s, &schema);
-    encoding_to_utf8(tables->wanted.encoding, t, &table);
-    for (size_t i = 0; i < tables->nearest_count; i++) {
-        nearest_offer(&tables->nearest[i], (struct slice){schema.data, schema.len},
-                      (struct slice){table.data, table.len});
-    }
-    buffer_free(&schema);
-    buffer_free(&table);
-    return true;
+    return wanted_is_missing(&tables->wanted, i) && tables->relations < RELATIONS_MAX;
 }
 
 static void report_missing(struct tables *tables, const char *what, const struct pattern *pattern,
@@ -237,16 +206,12 @@ static void report_missing(struct tables *tables, const char *what, const struct
     buffer_free(&name);
 }
 
-/* What may have been meant by the `n`th missing name. */
 static void report_nearest(struct tables *tables, size_t n)
 {
     struct buffer hint = {0};
 
-    if (n < tables->nearest_count && nearest_hint(&tables->nearest[n], &hint)) {
-        report_cure(tables->report, "%.*s", (int)hint.len, hint.data);
-    } else {
-        report_cure(tables->report, "Make it first, or say --allow-missing to wait for it.");
-    }
+    wanted_hint(&tables->wanted, n, &hint);
+    report_cure(tables->report, "%.*s", (int)hint.len, hint.data);
     buffer_free(&hint);
 }
 
@@ -256,18 +221,19 @@ void tables_report_missing(struct tables *tables)
     size_t missing = 0;
 
     for (size_t i = 0; i < set->len; i++) {
-        if (is_missing(tables, i, &set->patterns[i])) {
+        if (is_missing(tables, i)) {
             report_missing(tables, "table", &set->patterns[i],
                            tables->config->allow_missing ? CHECK_WARN : CHECK_FAIL);
             report_nearest(tables, missing++);
         }
-        tables->all_ordinary =
-            tables->all_ordinary && set->patterns[i].schema.len > 0 && tables->found[i];
+        tables->all_ordinary = tables->all_ordinary && set->patterns[i].schema.len > 0 &&
+                               set->patterns[i].table.len > 0 &&
+                               !wanted_is_missing(&tables->wanted, i);
     }
     for (size_t i = 0; i < tables->config->exclude.len; i++) {
         const struct pattern *pattern = &tables->config->exclude.patterns[i];
 
-        if (is_missing(tables, set->len + i, pattern)) {
+        if (is_missing(tables, set->len + i)) {
             report_missing(tables, "exclude", pattern, CHECK_WARN);
             report_cure(tables->report, "Leave it out of --exclude, or correct the name.");
         }
@@ -281,6 +247,5 @@ void tables_report_missing(struct tables *tables)
 
 void tables_free(struct tables *tables)
 {
-    free(tables->found);
     wanted_free(&tables->wanted);
 }

@@ -9,19 +9,13 @@
 #include "doctor/report.h"
 #include "feed/feed.h"
 #include "pq/query.h"
-#include "tables/nearest.h"
-
-#define TABLES_NEAREST_MAX 10 /* missing names for which the nearest are looked for */
 
 struct tables {
     const struct feed_config *config; /* borrowed, as is the next */
     struct report *report;
     const char *encoding_name; /* the database's */
     struct wanted wanted;
-    bool *found; /* by pattern, --tables first */
     size_t relations;
-    struct nearest nearest[TABLES_NEAREST_MAX]; /* to what --tables names and isn't there */
-    size_t nearest_count;
     bool all_ordinary; /* each of --tables is a plain table, such that wal2json may filter */
     bool keyless;      /* one has no usable replica identity */
 };
@@ -37,10 +31,7 @@ void tables_query(const struct tables *tables, struct buffer *sql);
 query_row_fn tables_row;
 
 /* After the rows: whether something of --tables is missing, so that names must be asked for. */
-bool tables_miss(struct tables *tables);
-
-/* Takes a row of WANTED_NAMES_SQL. */
-query_row_fn tables_name;
+bool tables_miss(const struct tables *tables);
 
 /* Reports what is missing. */
 void tables_report_missing(struct tables *tables);

@@ -13,6 +13,7 @@
 #include "pq/login.h"
 #include "pq/query.h"
 #include "repl/command.h"
+#include "server/facts.h"
 #include "server/hints.h"
 #include "server/serversql.h"
 #include "wire/lsn.h"
@@ -20,14 +21,8 @@
 
 #define SLOT_WAIT_TOLD_US (1 * CLOCK_S) /* after which the wait for the slot is said */
 
-#define FACTS_SQL                                                                                  \
-    "SELECT (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'), "      \
-    "pg_catalog.current_setting('synchronous_standby_names'), " SQL_IDENTITY ", " SQL_SYSTEM_ID    \
-    ", pg_catalog.pg_is_in_recovery()::text,"                                                      \
-    " pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text"
-
-enum session_state {
-    SESSION_LOGIN,
+/* The steps from login to live, in this order, as far as they apply. */
+enum session_step_id {
     SESSION_SETTINGS,
     SESSION_CHECK,
     SESSION_FACTS,
@@ -39,20 +34,28 @@ enum session_state {
     SESSION_ARM,
     SESSION_SLOT,
     SESSION_START,
-    SESSION_LIVE
+    SESSION_STEPS
 };
 
+enum session_state { SESSION_LOGIN, SESSION_STEPPING, SESSION_LIVE };
+
+/*
+ * 1. In STEPPING the command of `at` is under way; in LIVE `at` is SESSION_STEPS.
+ * 2. `wait_reported` is about the present slot.
+ */
 struct session {
     struct session_setup setup;
     enum session_state state;
+    enum session_step_id at;
     struct login *login; /* owns the connection too */
     struct query query;
     enum plugin plugin;           /* the one being tried */
     char refusal[ERROR_TEXT_MAX]; /* why the one before was not taken */
     struct pushdown pushdown;
     char slot[SLOT_NAME_MAX];
-    int64_t entered_us; /* the state */
+    int64_t entered_us; /* the state, or the step */
     bool wait_reported;
+    struct facts said; /* FACTS: as it came */
     struct session_facts facts;
     struct encoding *encoding;
     struct wanted wanted;
@@ -101,29 +104,6 @@ static const char *where(const struct session *session)
     return conn_address(login_conn(session->login))->text;
 }
 
-static bool take_facts(void *context, struct query_row *row)
-{
-    struct session_facts *facts = &((struct session *)context)->facts;
-    struct slice timeout, standbys, identity, system_id, recovery, oldest;
-    uint64_t ms, xid;
-
-    if (!query_row_next(row, &timeout) || !slice_number(timeout, &ms) || ms > INT32_MAX ||
-        !query_row_next(row, &standbys) || !query_row_next(row, &identity) ||
-        !query_row_next(row, &system_id) || !query_row_next(row, &recovery) ||
-        !query_row_next(row, &oldest) || !slice_number(oldest, &xid)) {
-        return false;
-    }
-    facts->wal_sender_timeout_us = ms > 0 ? (int64_t)ms * CLOCK_MS : CLOCK_NEVER;
-    snprintf(facts->synchronous_standby_names, sizeof(facts->synchronous_standby_names), "%.*s",
-             (int)standbys.len, standbys.data);
-    facts->oldest_xid = (uint32_t)xid;
-    facts->in_recovery = slice_equal(recovery, slice_of("true"));
-    snprintf(facts->system_id, sizeof(facts->system_id), "%.*s", (int)system_id.len,
-             system_id.data);
-    snprintf(facts->identity, sizeof(facts->identity), "%.*s", (int)identity.len, identity.data);
-    return true;
-}
-
 /* IDENTIFY_SYSTEM's row: the system identifier, the timeline, … */
 static bool take_timeline(void *context, struct query_row *row)
 {
@@ -158,6 +138,45 @@ static bool take_slot(void *context, struct query_row *row)
            lsn_read(lsn, &facts->consistent_lsn);
 }
 
+/* ---- commands ---- */
+
+static void facts_command(struct session *session, struct buffer *sql)
+{
+    (void)session;
+    facts_query(sql);
+}
+
+static void timeline_command(struct session *session, struct buffer *sql)
+{
+    (void)session;
+    buffer_text(sql, "IDENTIFY_SYSTEM");
+}
+
+static void history_command(struct session *session, struct buffer *sql)
+{
+    buffer_format(sql, "TIMELINE_HISTORY %" PRIu32, session->facts.timeline.id);
+}
+
+static void tables_command(struct session *session, struct buffer *sql)
+{
+    wanted_query(&session->wanted, sql);
+}
+
+static void nearest_command(struct session *session, struct buffer *sql)
+{
+    wanted_nearest_query(&session->wanted, sql);
+}
+
+static void filters_command(struct session *session, struct buffer *sql)
+{
+    pushdown_query(&session->pushdown, sql);
+}
+
+static void slot_command(struct session *session, struct buffer *sql)
+{
+    command_create_slot(sql, session->slot, plugins[session->plugin].name);
+}
+
 static void append_filters(struct session *session, struct buffer *options)
 {
     session->filters = pushdown_options(&session->pushdown, options);
@@ -167,126 +186,185 @@ static void append_filters(struct session *session, struct buffer *options)
     }
 }
 
-/* The SQL or replication command of a state. */
-static void append_command(struct session *session, struct buffer *sql)
+static void start_command(struct session *session, struct buffer *sql)
 {
     struct buffer options = {0};
 
-    switch (session->state) {
-    case SESSION_SETTINGS:
-        buffer_text(sql, SQL_SETTINGS);
-        break;
-    case SESSION_CHECK:
-        buffer_text(sql, SQL_DEATH_CHECK);
-        break;
-    case SESSION_FACTS:
-        buffer_text(sql, FACTS_SQL);
-        break;
-    case SESSION_TIMELINE:
-        buffer_text(sql, "IDENTIFY_SYSTEM");
-        break;
-    case SESSION_HISTORY:
-        buffer_format(sql, "TIMELINE_HISTORY %" PRIu32, session->facts.timeline.id);
-        break;
-    case SESSION_TABLES:
-        wanted_query(&session->wanted, sql);
-        break;
-    case SESSION_NEAREST:
-        wanted_nearest_query(&session->wanted, sql);
-        break;
-    case SESSION_FILTERS:
-        pushdown_query(&session->pushdown, sql);
-        break;
-    case SESSION_ARM:
-        buffer_text(sql, SQL_ARM);
-        break;
-    case SESSION_SLOT:
-        command_create_slot(sql, session->slot, plugins[session->plugin].name);
-        break;
-    case SESSION_START:
-        buffer_text(&options, plugins[session->plugin].options);
-        if (plugins[session->plugin].filters) {
-            append_filters(session, &options);
-        }
-        command_start(sql, session->slot, (struct slice){options.data, options.len});
-        sql->failed |= options.failed;
-        break;
-    case SESSION_LOGIN:
-    case SESSION_LIVE:
-        break;
+    buffer_text(&options, plugins[session->plugin].options);
+    if (plugins[session->plugin].filters) {
+        append_filters(session, &options);
     }
+    command_start(sql, session->slot, (struct slice){options.data, options.len});
+    sql->failed |= options.failed;
     buffer_free(&options);
 }
 
-/* Who takes the rows of a state's command, and with what. */
-static void *row_context(struct session *session, enum session_state state, query_row_fn **on_row)
+/* ---- rows ---- */
+
+static bool take_fact(void *context, struct query_row *row)
 {
-    switch (state) {
-    case SESSION_FACTS:
-        *on_row = take_facts;
-        return session;
-    case SESSION_TIMELINE:
-        *on_row = take_timeline;
-        return session;
-    case SESSION_HISTORY:
-        *on_row = take_history;
-        return session;
-    case SESSION_TABLES:
-        *on_row = wanted_row;
-        return &session->wanted;
-    case SESSION_NEAREST:
-        *on_row = wanted_offer;
-        return &session->wanted;
-    case SESSION_FILTERS:
-        *on_row = pushdown_row;
-        return &session->pushdown;
-    case SESSION_SLOT:
-        *on_row = take_slot;
-        return session;
-    case SESSION_LOGIN:
-    case SESSION_SETTINGS:
-    case SESSION_CHECK:
-    case SESSION_ARM:
-    case SESSION_START:
-    case SESSION_LIVE:
-        break;
-    }
-    *on_row = NULL;
-    return NULL;
+    return facts_row(&((struct session *)context)->said, row);
 }
 
-/* The one transition: enters a state and sends its command, if it has one. */
-static bool enter(struct session *session, enum session_state state, int64_t now_us,
+static bool take_table(void *context, struct query_row *row)
+{
+    return wanted_row(&((struct session *)context)->wanted, row);
+}
+
+static bool take_near(void *context, struct query_row *row)
+{
+    return wanted_offer(&((struct session *)context)->wanted, row);
+}
+
+static bool take_filter(void *context, struct query_row *row)
+{
+    return pushdown_row(&((struct session *)context)->pushdown, row);
+}
+
+/* ---- what applies ---- */
+
+static bool wants_timeline(struct session *session)
+{
+    return session->setup.wants_timeline;
+}
+
+static bool has_history(struct session *session)
+{
+    return session->setup.wants_timeline && session->facts.timeline.id > 1; /* the first has none */
+}
+
+/* The tables that the user named are looked for once. */
+static bool wants_tables(struct session *session)
+{
+    return session->setup.first && wanted_any(&session->wanted);
+}
+
+static bool misses_tables(struct session *session)
+{
+    return session->setup.first && !session->setup.allow_missing && wanted_misses(&session->wanted);
+}
+
+static bool can_filter(struct session *session)
+{
+    return plugins[session->plugin].filters && pushdown_possible(&session->pushdown);
+}
+
+/* ---- what follows ---- */
+
+static bool facts_done(struct session *session, struct error *error)
+{
+    const struct facts *said = &session->said;
+    struct session_facts *facts = &session->facts;
+    uint64_t timeout_ms = facts_number(said, FACT_SENDER_TIMEOUT);
+
+    if (!said->known[FACT_IDENTITY] || !said->known[FACT_SYSTEM_ID] ||
+        !said->known[FACT_OLDEST_XID] || timeout_ms > INT32_MAX) {
+        return error_set(error, ERROR_TRANSIENT, "the server did not say who it is");
+    }
+    facts->wal_sender_timeout_us = timeout_ms > 0 ? (int64_t)timeout_ms * CLOCK_MS : CLOCK_NEVER;
+    snprintf(facts->synchronous_standby_names, sizeof(facts->synchronous_standby_names), "%.*s",
+             (int)sizeof(facts->synchronous_standby_names) - 1, said->text[FACT_SYNC_NAMES]);
+    snprintf(facts->system_id, sizeof(facts->system_id), "%.*s", SYSTEM_ID_MAX - 1,
+             said->text[FACT_SYSTEM_ID]);
+    snprintf(facts->identity, sizeof(facts->identity), "%.*s", IDENTITY_MAX - 1,
+             said->text[FACT_IDENTITY]);
+    facts->in_recovery = facts_in_recovery(said);
+    facts->oldest_xid = (uint32_t)facts_number(said, FACT_OLDEST_XID);
+    return true;
+}
+
+static bool tables_done(struct session *session, struct error *error)
+{
+    (void)error;
+    wanted_warn(&session->wanted, session->setup.log, session->setup.allow_missing);
+    return true;
+}
+
+static bool nearest_done(struct session *session, struct error *error)
+{
+    return wanted_error(&session->wanted, error);
+}
+
+static bool start_done(struct session *session, struct error *error)
+{
+    (void)error;
+    log_say(session->setup.log, LOG_INFO, "streaming from slot \"%s\" with %s", session->slot,
+            plugins[session->plugin].name);
+    return true;
+}
+
+/* ---- the table ---- */
+
+/* Another sequence is another table. */
+static const struct {
+    const char *sql; /* NULL: the next makes it */
+    void (*command)(struct session *session, struct buffer *sql);
+    query_row_fn *on_row;                                       /* its context is the session */
+    bool (*applies)(struct session *session);                   /* NULL: always */
+    bool (*done)(struct session *session, struct error *error); /* NULL: nothing is to be done */
+    bool optional;                                              /* a refusal is no failure */
+} steps[SESSION_STEPS] = {
+    [SESSION_SETTINGS] = {.sql = SQL_SETTINGS},
+    [SESSION_CHECK] = {.sql = SQL_DEATH_CHECK, .optional = true},
+    [SESSION_FACTS] = {.command = facts_command, .on_row = take_fact, .done = facts_done},
+    [SESSION_TIMELINE] = {.command = timeline_command,
+                          .on_row = take_timeline,
+                          .applies = wants_timeline},
+    [SESSION_HISTORY] = {.command = history_command,
+                         .on_row = take_history,
+                         .applies = has_history},
+    [SESSION_TABLES] = {.command = tables_command,
+                        .on_row = take_table,
+                        .applies = wants_tables,
+                        .done = tables_done},
+    [SESSION_NEAREST] = {.command = nearest_command,
+                         .on_row = take_near,
+                         .applies = misses_tables,
+                         .done = nearest_done},
+    [SESSION_FILTERS] = {.command = filters_command,
+                         .on_row = take_filter,
+                         .applies = can_filter,
+                         .optional = true},
+    [SESSION_ARM] = {.sql = SQL_ARM},
+    [SESSION_SLOT] = {.command = slot_command, .on_row = take_slot},
+    [SESSION_START] = {.command = start_command, .done = start_done},
+};
+
+/* Sends the command of the first step from `at` on that applies; behind the last one it is live. */
+static bool enter(struct session *session, enum session_step_id at, int64_t now_us,
                   struct error *error)
 {
     struct buffer sql = {0};
-    query_row_fn *on_row;
-    void *context = row_context(session, state, &on_row);
     bool ok;
 
-    session->state = state;
-    session->entered_us = now_us;
-    if (state == SESSION_SLOT && !slot_name(session->slot)) {
-        return error_set(error, ERROR_FATAL, "could not make a slot name: no randomness");
+    while (at < SESSION_STEPS && steps[at].applies != NULL && !steps[at].applies(session)) {
+        at++;
     }
-    append_command(session, &sql);
+    session->at = at;
+    session->state = at < SESSION_STEPS ? SESSION_STEPPING : SESSION_LIVE;
+    session->entered_us = now_us;
+    if (at == SESSION_STEPS) {
+        return true;
+    }
+    if (at == SESSION_SLOT && !slot_name(session->slot)) {
+        return error_set(error, ERROR_FATAL,
+                         "could not generate a slot name: no source of randomness");
+    }
+    if (steps[at].sql != NULL) {
+        buffer_text(&sql, steps[at].sql);
+    } else {
+        steps[at].command(session, &sql);
+    }
     buffer_byte(&sql, '\0');
     ok = !sql.failed || error_memory(error);
-    if (ok && sql.len > 1) {
-        query_start(&session->query, session_conn(session), sql.data, on_row, context);
+    if (ok) {
+        query_start(&session->query, session_conn(session), sql.data, steps[at].on_row, session);
     }
     buffer_free(&sql);
     return ok;
 }
 
-static enum session_state slot_state(const struct session *session)
-{
-    return plugins[session->plugin].filters && pushdown_possible(&session->pushdown)
-               ? SESSION_FILTERS
-               : SESSION_ARM;
-}
-
-static bool logged_in(struct session *session, int64_t now_us, struct error *error)
+static bool logged_in(struct session *session, struct error *error)
 {
     const char *version = conn_server_version(session_conn(session));
 
@@ -300,82 +378,38 @@ static bool logged_in(struct session *session, int64_t now_us, struct error *err
                          where(session), version, SERVER_VERSION_MIN);
     }
     session->encoding = encoding_open(conn_server_encoding(session_conn(session)));
-    session->pushdown.encoding = session->encoding;
-    if (session->encoding == NULL) {
+    session->pushdown.encoding = session->said.encoding = session->encoding;
+    if (session->encoding == NULL ||
+        (session->setup.first && !wanted_init(&session->wanted, session->setup.tables,
+                                              session->setup.exclude, session->encoding))) {
         return error_memory(error);
-    }
-    return enter(session, SESSION_SETTINGS, now_us, error);
-}
-
-/* Looks for the tables that the user named, once and if there are any. */
-static bool begin_tables(struct session *session, int64_t now_us, struct error *error)
-{
-    if (!session->setup.first) {
-        return enter(session, slot_state(session), now_us, error);
-    }
-    if (!wanted_init(&session->wanted, session->setup.tables, session->setup.exclude,
-                     session->encoding)) {
-        return error_memory(error);
-    }
-    return enter(session, wanted_any(&session->wanted) ? SESSION_TABLES : slot_state(session),
-                 now_us, error);
-}
-
-static bool take_tables(struct session *session, int64_t now_us, struct error *error)
-{
-    bool missing = wanted_misses(&session->wanted);
-
-    wanted_warn(&session->wanted, session->setup.log, session->setup.allow_missing);
-    if (missing && !session->setup.allow_missing) {
-        return enter(session, SESSION_NEAREST, now_us, error);
-    }
-    return enter(session, slot_state(session), now_us, error);
-}
-
-/* What follows a state's command that succeeded. */
-static bool next_state(struct session *session, int64_t now_us, struct error *error)
-{
-    switch (session->state) {
-    case SESSION_LOGIN:
-        return logged_in(session, now_us, error);
-    case SESSION_SETTINGS:
-        return enter(session, SESSION_CHECK, now_us, error);
-    case SESSION_CHECK:
-        return enter(session, SESSION_FACTS, now_us, error);
-    case SESSION_FACTS:
-        return session->setup.wants_timeline ? enter(session, SESSION_TIMELINE, now_us, error)
-                                             : begin_tables(session, now_us, error);
-    case SESSION_TIMELINE:
-        if (session->facts.timeline.id > 1) { /* the first one has no history */
-            return enter(session, SESSION_HISTORY, now_us, error);
-        }
-        return begin_tables(session, now_us, error);
-    case SESSION_HISTORY:
-        return begin_tables(session, now_us, error);
-    case SESSION_TABLES:
-        return take_tables(session, now_us, error);
-    case SESSION_NEAREST:
-        return wanted_error(&session->wanted, error);
-    case SESSION_FILTERS:
-        return enter(session, SESSION_ARM, now_us, error);
-    case SESSION_ARM:
-        return enter(session, SESSION_SLOT, now_us, error);
-    case SESSION_SLOT:
-        return enter(session, SESSION_START, now_us, error);
-    case SESSION_START:
-        log_say(session->setup.log, LOG_INFO, "streaming from slot \"%s\" with %s", session->slot,
-                plugins[session->plugin].name);
-        return enter(session, SESSION_LIVE, now_us, error);
-    case SESSION_LIVE:
-        break;
     }
     return true;
+}
+
+/* The login, or a step's command, has succeeded. */
+static bool follow(struct session *session, int64_t now_us, struct error *error)
+{
+    enum session_step_id at = session->at;
+
+    if (session->state == SESSION_LOGIN) {
+        return logged_in(session, error) && enter(session, SESSION_SETTINGS, now_us, error);
+    }
+    return (steps[at].done == NULL || steps[at].done(session, error)) &&
+           enter(session, (enum session_step_id)(at + 1), now_us, error);
+}
+
+/* ---- failures ---- */
+
+static bool is_at(const struct session *session, enum session_step_id at)
+{
+    return session->state == SESSION_STEPPING && session->at == at;
 }
 
 /* What pgnudge can do without. */
 static bool is_optional(const struct session *session)
 {
-    return (session->state == SESSION_CHECK || session->state == SESSION_FILTERS) &&
+    return session->state == SESSION_STEPPING && steps[session->at].optional &&
            session->query.ready;
 }
 
@@ -383,13 +417,13 @@ static bool go_on_without(struct session *session, int64_t now_us, struct error 
 {
     log_report(session->setup.log, LOG_INFO, error);
     error_clear(error);
-    return next_state(session, now_us, error);
+    return enter(session, (enum session_step_id)(session->at + 1), now_us, error);
 }
 
 /* A refused plugin leads to the next one; true if there is one. */
 static bool try_next_plugin(struct session *session, int64_t now_us, struct error *error)
 {
-    if (session->state != SESSION_SLOT || !session->query.ready ||
+    if (!is_at(session, SESSION_SLOT) || !session->query.ready ||
         !server_error_refused_plugin(error) || session->setup.plugin != PLUGINS ||
         session->plugin + 1 == PLUGINS) {
         return false;
@@ -399,41 +433,30 @@ static bool try_next_plugin(struct session *session, int64_t now_us, struct erro
     memcpy(session->refusal, error->message, sizeof(session->refusal));
     session->plugin++;
     error_clear(error);
-    return enter(session, slot_state(session), now_us, error);
+    return enter(session, SESSION_FILTERS, now_us, error);
+}
+
+static void describe_slot(const struct session *session, struct error *error)
+{
+    hint_slot(error, session->setup.info, session->plugin);
+    error_prefix(error, "could not create a replication slot with %s on %s",
+                 plugins[session->plugin].name, where(session));
+    if (session->refusal[0] != '\0' && error->detail[0] == '\0') {
+        error_detail(error, "Nor with %s: %s", plugins[session->plugin - 1].name, session->refusal);
+    }
 }
 
 static void describe(const struct session *session, struct error *error)
 {
-    switch (session->state) {
-    case SESSION_LOGIN:
-        hint_login(error, session->setup.info);
-        return; /* it names the address already */
-    case SESSION_TABLES:
-    case SESSION_NEAREST:
-        return;
-    case SESSION_SLOT:
-        hint_slot(error, session->setup.info, session->plugin);
-        error_prefix(error, "could not create a replication slot with %s on %s",
-                     plugins[session->plugin].name, where(session));
-        if (session->refusal[0] != '\0' && error->detail[0] == '\0') {
-            error_detail(error, "Nor with %s: %s", plugins[session->plugin - 1].name,
-                         session->refusal);
-        }
-        return;
-    case SESSION_START:
+    if (session->state == SESSION_LOGIN) {
+        hint_login(error, session->setup.info); /* it names the address already */
+    } else if (is_at(session, SESSION_SLOT)) {
+        describe_slot(session, error);
+    } else if (is_at(session, SESSION_START)) {
         error_prefix(error, "could not start the replication with %s on %s",
                      plugins[session->plugin].name, where(session));
-        return;
-    case SESSION_SETTINGS:
-    case SESSION_CHECK:
-    case SESSION_FACTS:
-    case SESSION_TIMELINE:
-    case SESSION_HISTORY:
-    case SESSION_FILTERS:
-    case SESSION_ARM:
-    case SESSION_LIVE:
+    } else if (!is_at(session, SESSION_TABLES) && !is_at(session, SESSION_NEAREST)) {
         error_prefix(error, "could not prepare the connection to %s", where(session));
-        return;
     }
 }
 
@@ -456,10 +479,10 @@ static void warn_of_wait(const struct session *session)
     }
 }
 
-/* Silence: an error in any state but the slot's, which waits for transactions to end. */
-static bool is_patient(struct session *session, int64_t now_us, struct error *error)
+/* Silence: an error in any step but the slot's, which waits for transactions to end. */
+static bool may_be_silent(struct session *session, int64_t now_us, struct error *error)
 {
-    if (session->state == SESSION_SLOT) {
+    if (is_at(session, SESSION_SLOT)) {
         if (!session->wait_reported && now_us >= session->entered_us + SLOT_WAIT_TOLD_US) {
             session->wait_reported = true;
             warn_of_wait(session);
@@ -481,9 +504,9 @@ enum step session_step(struct session *session, int64_t now_us, struct error *er
     while (step == STEP_DONE && session->state != SESSION_LIVE) {
         step = session->state == SESSION_LOGIN ? login_step(session->login, now_us, error)
                                                : query_step(&session->query, error);
-        if (step == STEP_WAIT && !is_patient(session, now_us, error)) {
+        if (step == STEP_WAIT && !may_be_silent(session, now_us, error)) {
             step = STEP_FAILED;
-        } else if (step == STEP_DONE && !next_state(session, now_us, error)) {
+        } else if (step == STEP_DONE && !follow(session, now_us, error)) {
             step = STEP_FAILED;
         } else if (step == STEP_FAILED && is_optional(session)) {
             step = go_on_without(session, now_us, error) ? STEP_DONE : STEP_FAILED;
@@ -505,41 +528,30 @@ struct pollfd session_pollfd(const struct session *session)
 
 int64_t session_deadline(const struct session *session)
 {
-    switch (session->state) {
-    case SESSION_LOGIN:
+    if (session->state == SESSION_LOGIN) {
         return login_deadline(session->login);
-    case SESSION_SLOT:
-        return session->wait_reported ? CLOCK_NEVER : session->entered_us + SLOT_WAIT_TOLD_US;
-    case SESSION_SETTINGS:
-    case SESSION_CHECK:
-    case SESSION_FACTS:
-    case SESSION_TIMELINE:
-    case SESSION_HISTORY:
-    case SESSION_TABLES:
-    case SESSION_NEAREST:
-    case SESSION_FILTERS:
-    case SESSION_ARM:
-    case SESSION_START:
-        return clock_after(session->entered_us, session->setup.response_timeout_us);
-    case SESSION_LIVE:
-        break;
     }
-    return CLOCK_NEVER;
+    if (is_at(session, SESSION_SLOT)) {
+        return session->wait_reported ? CLOCK_NEVER : session->entered_us + SLOT_WAIT_TOLD_US;
+    }
+    return session->state == SESSION_LIVE
+               ? CLOCK_NEVER
+               : clock_after(session->entered_us, session->setup.response_timeout_us);
 }
 
 int64_t session_slot_since(const struct session *session)
 {
-    return session->state == SESSION_SLOT ? session->entered_us : CLOCK_NEVER;
+    return is_at(session, SESSION_SLOT) ? session->entered_us : CLOCK_NEVER;
 }
 
 bool session_makes_slot(const struct session *session)
 {
-    return session->state == SESSION_SLOT;
+    return is_at(session, SESSION_SLOT);
 }
 
 bool session_is_prepared(const struct session *session)
 {
-    return session->state > SESSION_HISTORY;
+    return session->state != SESSION_LOGIN && session->at > SESSION_HISTORY;
 }
 
 struct conn *session_conn(struct session *session)

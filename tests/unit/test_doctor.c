@@ -53,24 +53,21 @@ static void cures(void)
         {PLATFORM_PLAIN, "wal_level", "logical",
          "ALTER SYSTEM SET wal_level = logical; -- then restart the server"},
         {PLATFORM_RDS, "wal_level", "logical",
-         "Set rds.logical_replication = 1 in the DB parameter group, and reboot the instance."},
-        {PLATFORM_RDS, "max_wal_senders", "10",
-         "Set max_wal_senders = 10 in the DB parameter group, and reboot the instance."},
-        {PLATFORM_AZURE, "wal_level", "logical",
-         "Set wal_level = logical under Server parameters, and restart the server."},
+         "Set wal_level = logical as pgnudge-setup(7) says for Amazon RDS, and restart the "
+         "server."},
     };
     struct buffer cure = {0};
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         CASE("%s", cases[i].cure);
         buffer_clear(&cure);
-        platform_cure(cases[i].platform, cases[i].name, cases[i].value, &cure);
+        platform_fix(cases[i].platform, cases[i].name, cases[i].value, &cure);
         CHECK_BUFFER(cure, cases[i].cure);
     }
     for (int i = 0; i < PLATFORMS; i++) {
         CASE("%s", platform_name((enum platform)i));
         buffer_clear(&cure);
-        platform_cure((enum platform)i, "max_wal_senders", "10", &cure);
+        platform_fix((enum platform)i, "max_wal_senders", "10", &cure);
         buffer_byte(&cure, '\0');
         CHECK(strstr(cure.data, "max_wal_senders = 10") != NULL);
         CHECK(strstr(cure.data, "(null)") == NULL);

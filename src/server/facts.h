@@ -1,13 +1,15 @@
-/* What the server says of itself, asked once: settings, counts, signs of a platform. */
-#ifndef PGNUDGE_DOCTOR_FACTS_H
-#define PGNUDGE_DOCTOR_FACTS_H
+/*
+ * What a server says of itself: what a stream has to know, and what the doctor
+ * looks at besides.
+ */
+#ifndef PGNUDGE_SERVER_FACTS_H
+#define PGNUDGE_SERVER_FACTS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
 #include "base/encoding.h"
-#include "doctor/platform.h"
 #include "pq/query.h"
 
 #define FACT_MAX 512 /* bytes of one, NUL included; longer ones are cut */
@@ -26,15 +28,15 @@ enum fact {
     FACT_RECOVERY,  /* "true" on a standby */
     FACT_IDENTITY,  /* see serversql.h */
     FACT_SYSTEM_ID,
-    FACT_TABLES,   /* ordinary ones, partitions too, but for the system's */
-    FACT_UNLOGGED, /* … of these, as is the next */
-    FACT_KEYLESS,  /* without a usable replica identity */
+    FACT_OLDEST_XID, /* pg_current_snapshot()'s xmin */
+    FACT_TABLES,     /* ordinary ones, partitions too, but for the system's */
+    FACT_UNLOGGED,   /* … of these, as is the next */
+    FACT_KEYLESS,    /* without a usable replica identity */
     FACTS
 };
 
 struct facts {
     struct encoding *encoding; /* the database's, borrowed */
-    enum platform platform;
     bool known[FACTS];
     char text[FACTS][FACT_MAX]; /* UTF-8 */
 };
@@ -49,10 +51,16 @@ struct facts {
     " AND x.indisvalid AND CASE k.relreplident WHEN 'd' THEN x.indisprimary"                       \
     " ELSE x.indisreplident END) END"
 
-/* Appends the query for all. `sender_pid`: the doctor's own walsender, or 0. */
-void facts_query(struct buffer *sql, uint32_t sender_pid);
+/* Appends the query for those that a stream has to know, down to FACT_OLDEST_XID but the counts. */
+void facts_query(struct buffer *sql);
 
-/* Takes its rows; `context` is the struct facts. */
+/* Appends to it the counts. `sender_pid`: of the asker's own walsender, or 0. */
+void facts_counts(struct buffer *sql, uint32_t sender_pid);
+
+/* Takes a row's name and value; what has another name is left out. False: out of memory. */
+bool facts_take(struct facts *facts, struct slice name, struct slice value);
+
+/* Takes the rows; `context` is the struct facts. */
 query_row_fn facts_row;
 
 /* A fact as a number; 0 where it is none or isn't known. */

@@ -1,4 +1,4 @@
-#include "doctor/facts.h"
+#include "server/facts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +20,7 @@ static const char *const names[FACTS] = {
     [FACT_RECOVERY] = "recovery",
     [FACT_IDENTITY] = "identity",
     [FACT_SYSTEM_ID] = "system_id",
+    [FACT_OLDEST_XID] = "oldest_xid",
     [FACT_TABLES] = "tables",
     [FACT_UNLOGGED] = "unlogged",
     [FACT_KEYLESS] = "keyless",
@@ -30,7 +31,9 @@ static const char *const names[FACTS] = {
     " 'effective_wal_level', 'max_replication_slots', 'max_wal_senders', 'wal_sender_timeout',"    \
     " 'synchronous_standby_names', 'output_plugin_libraries')"                                     \
     " UNION ALL SELECT 'recovery', pg_catalog.pg_is_in_recovery()::text"                           \
-    " UNION ALL SELECT 'identity', " SQL_IDENTITY " UNION ALL SELECT 'system_id', " SQL_SYSTEM_ID
+    " UNION ALL SELECT 'identity', " SQL_IDENTITY " UNION ALL SELECT 'system_id', " SQL_SYSTEM_ID  \
+    " UNION ALL SELECT 'oldest_xid',"                                                              \
+    " pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text"
 
 #define COUNTS_SQL                                                                                 \
     " UNION ALL SELECT 'slots', count(*)::text FROM pg_catalog.pg_replication_slots"               \
@@ -51,11 +54,16 @@ static const char *const names[FACTS] = {
     " (VALUES ('tables', t.tables), ('unlogged', t.unlogged), ('keyless', t.keyless))"             \
     " v(name, value)"
 
-void facts_query(struct buffer *sql, uint32_t sender_pid)
+void facts_query(struct buffer *sql)
 {
-    buffer_text(sql, SETTINGS_SQL COUNTS_SQL);
+    buffer_text(sql, SETTINGS_SQL);
+}
+
+void facts_counts(struct buffer *sql, uint32_t sender_pid)
+{
+    buffer_text(sql, COUNTS_SQL);
     buffer_format(sql, STANDBYS_SQL, sender_pid);
-    buffer_text(sql, TABLES_SQL " UNION ALL SELECT 'sign', sign FROM (" PLATFORM_SIGNS_SQL ") s");
+    buffer_text(sql, TABLES_SQL);
 }
 
 static void keep(struct facts *facts, enum fact fact, const char *value)
@@ -64,27 +72,29 @@ static void keep(struct facts *facts, enum fact fact, const char *value)
     facts->known[fact] = true;
 }
 
-bool facts_row(void *context, struct query_row *row)
+bool facts_take(struct facts *facts, struct slice name, struct slice value)
 {
-    struct facts *facts = context;
     struct buffer text = {0};
-    struct slice name, value;
+    bool ok;
 
-    if (!query_row_next(row, &name) || !query_row_next(row, &value)) {
-        return false;
-    }
     encoding_to_utf8(facts->encoding, value, &text);
     buffer_byte(&text, '\0');
-    if (!text.failed && slice_equal(name, slice_of("sign"))) {
-        facts->platform = platform_join(facts->platform, platform_of_sign(text.data));
-    }
-    for (int i = 0; !text.failed && i < FACTS; i++) {
+    ok = !text.failed;
+    for (int i = 0; ok && i < FACTS; i++) {
         if (slice_equal(name, slice_of(names[i]))) {
             keep(facts, (enum fact)i, text.data);
         }
     }
     buffer_free(&text);
-    return true;
+    return ok;
+}
+
+bool facts_row(void *context, struct query_row *row)
+{
+    struct slice name, value;
+
+    return query_row_next(row, &name) && query_row_next(row, &value) &&
+           facts_take(context, name, value);
 }
 
 uint64_t facts_number(const struct facts *facts, enum fact fact)
