@@ -76,7 +76,7 @@ works() { # SSLMODE [OPTION]...
     works disable -U scram_by_md5
 }
 
-@test "a password in clear goes over TLS and a Unix socket, never over TCP as it is" {
+@test "a cleartext password goes over TLS and a Unix socket, never over TCP as it is" {
     works require -U clear
     PGHOST=$SERVER works disable -U clear
     refused 'clear' -U clear
@@ -133,7 +133,7 @@ required() {
     PGSSLMODE=require PGREQUIREAUTH=scram-sha-256 PGCHANNELBINDING=require listen -U scram
     stop
     PGSSLMODE=require PGREQUIREAUTH='!md5' PGCHANNELBINDING=require \
-        refused 'channel_binding is "require", but the server wants a password in clear' -U clear
+        refused 'channel_binding is "require", but the server wants a cleartext password' -U clear
     PGHOST=$SERVER PGREQUIREAUTH=scram-sha-256 refused 'the server wants no proof at all' \
         -U postgres
     PGHOST=$SERVER PGREQUIREAUTH=none works disable -U postgres

@@ -32,7 +32,7 @@ accepted() {
     local option
     for option in --help '-?'; do
         run --separate-stderr pgnudge "$option"
-        [[ $status == 0 && -z $stderr && ${lines[0]} == *pgnudge* ]]
+        [[ $status == 0 && -z $stderr && ${lines[0]} == *PostgreSQL* ]]
         ((${#lines[@]} <= 60))
         [[ -z $(awk 'length > 80' <<<"$output") ]]
     done

@@ -594,5 +594,5 @@ tls() {
     PGCHANNELBINDING=require refused 'wants no proof at all' 'user=pgnudge'
     export PGPASSWORD=secret
     refused 'wants an MD5 password' 'user=md5_role channel_binding=require'
-    refused 'wants a password in clear' 'user=clear channel_binding=require'
+    refused 'wants a cleartext password' 'user=clear channel_binding=require'
 }

@@ -159,7 +159,7 @@ told_of() {
 # answered OPTION...: 20 commits, after each of which the server has been told.
 answered() {
     traced -e trace=ppoll,write,sendto
-    listen --no-gate "$@"
+    listen --no-visibility-check "$@"
     for _ in {1..20}; do
         mark
         all_read
@@ -210,7 +210,7 @@ nothing_wakes_it() {
     # What else would wake it: the server's patience.
     export PGOPTIONS='-c wal_sender_timeout=0'
     nothing_wakes_it
-    nothing_wakes_it --no-gate
+    nothing_wakes_it --no-visibility-check
     nothing_wakes_it --plugin wal2json --tables marker
     nothing_wakes_it --visible-on "host=$SERVER"
     PGSSLMODE=require nothing_wakes_it

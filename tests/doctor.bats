@@ -29,7 +29,7 @@ agrees() {
         def indent: "      " + gsub("\n"; "\n      ");
         select(.works == ($status == "0"))
         | (.checks[] | ((.status + "      ")[0:6] + .name + ": " + .found),
-                       (.cure // empty | indent)),
+                       (.fix // empty | indent)),
           (.recommendation | "use   \(.plugin // "no plugin"): \(.why)",
                              (.options[] | "use   \(.option): \(.why)"))' \
         "$report.json" >"$report.lines"
@@ -51,14 +51,14 @@ no_line() {
     ! grep -qE "^(ok|warn|FAIL) +$1" "$report"
 }
 
-# cure REGEX: below some line.
-cure() {
-    echo "looking for the cure: $1"
+# fix REGEX: below some line.
+fix() {
+    echo "looking for the fix: $1"
     grep -qE "^      $1" "$report"
 }
 
-# cures WORD: those that begin with it, as they are.
-cures() {
+# fixes WORD: those that begin with it, as they are.
+fixes() {
     grep -E "^      $1" "$report"
 }
 
@@ -98,7 +98,7 @@ teardown() {
     line ok 'plugin wal2json: '
     line ok 'round trip: a message came back through test_decoding after [0-9.]+ ms'
     line use 'test_decoding: '
-    [[ $(tail -n 1 "$report") == 'result: a feed would work' ]]
+    [[ $(tail -n 1 "$report") == 'result: ready' ]]
     wait_for no_slot
     wait_for no_session
 }
@@ -154,13 +154,13 @@ fails() {
     examine 3 "${@:2}"
     line FAIL "$1: "
     (($(grep -c '^FAIL' "$report") == 1))
-    [[ $(tail -n 1 "$report") == 'result: a feed would not work, 1 check failed' ]]
+    [[ $(tail -n 1 "$report") == 'result: NOT READY, 1 check failed' ]]
     line use 'no plugin: ' || line use 'test_decoding: ' || line use 'wal2json: '
 }
 
 @test "nobody listens" {
     PGPORT=1 fails reachability
-    cure '.*listen_addresses'
+    fix '.*listen_addresses'
     no_line login
     PGHOST=/nowhere fails reachability
     PGHOST=no-such-host.invalid fails reachability
@@ -170,7 +170,7 @@ fails() {
     sql 'CREATE ROLE stranger LOGIN REPLICATION'
     PGUSER=stranger fails login
     line FAIL 'login: .*pg_hba.conf'
-    cure '.*pg_hba.conf'
+    fix '.*pg_hba.conf'
     line ok reachability
     no_line replication
     sql 'DROP ROLE stranger'
@@ -183,7 +183,7 @@ fails() {
     sql 'SELECT pg_reload_conf()'
     wait_for is_true "EXISTS (SELECT FROM pg_hba_file_rules WHERE user_name = '{locked}')"
     PGUSER=locked PGPASSWORD=wrong fails login
-    cure '.*password'
+    fix '.*password'
     run ! grep -q wrong "$report" "$report.json"
     PGUSER=locked PGPASSWORD=right examine 0
     line ok 'login: .* by SCRAM-SHA-256'
@@ -193,7 +193,7 @@ fails() {
 @test "a role without REPLICATION, of which the rest is still told" {
     sql 'ALTER ROLE pgnudge NOREPLICATION'
     fails replication --tables public.orders
-    cure 'ALTER ROLE "pgnudge" REPLICATION;'
+    fix 'ALTER ROLE "pgnudge" REPLICATION;'
     line ok 'server: '
     line ok 'wal_level: logical'
     line ok 'table public.orders: '
@@ -203,11 +203,11 @@ fails() {
     examine 0
 }
 
-@test "the platform shows by its signs, and has cures of its own" {
+@test "the platform shows by its signs, and has fixes of its own" {
     sql 'CREATE ROLE rds_superuser' 'ALTER ROLE pgnudge NOREPLICATION'
     fails replication
     line ok 'platform: Amazon RDS'
-    cure 'GRANT rds_replication TO "pgnudge";'
+    fix 'GRANT rds_replication TO "pgnudge";'
     sql 'DROP ROLE rds_superuser' 'CREATE ROLE azure_pg_admin' 'ALTER ROLE pgnudge REPLICATION'
     examine 0
     line ok 'platform: Azure'
@@ -223,14 +223,14 @@ fails() {
     line ok 'wal_level: '
     line ok 'plugin test_decoding: '
     no_line 'round trip'
-    examine 0 --no-gate
+    examine 0 --no-visibility-check
     line warn 'gate: '
 }
 
 @test "every slot is in use" {
     sql "SELECT pg_create_physical_replication_slot('s' || n) FROM generate_series(1, 20) n" >/dev/null
     fails slots
-    cure 'ALTER SYSTEM SET max_replication_slots = 40;'
+    fix 'ALTER SYSTEM SET max_replication_slots = 40;'
     no_line plugin
     sql 'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots' >/dev/null
 }
@@ -241,11 +241,11 @@ fails() {
     if is_true "current_setting('server_version_num')::int < 190000"; then
         fails wal_level
         line FAIL 'wal_level: replica'
-        cure 'ALTER SYSTEM SET wal_level = logical;'
+        fix 'ALTER SYSTEM SET wal_level = logical;'
         no_line plugin
         sql 'CREATE ROLE rds_superuser'
         fails wal_level
-        cure 'Set wal_level = logical as pgnudge-setup\(7\) says for Amazon RDS'
+        fix 'Set wal_level = logical as pgnudge-setup\(7\) says for Amazon RDS'
         sql 'DROP ROLE rds_superuser'
     fi
     PGDATABASE=postgres sql 'ALTER SYSTEM RESET wal_level' 'ALTER SYSTEM SET max_wal_senders = 1'
@@ -254,7 +254,7 @@ fails() {
     listen
     fails walsenders
     line FAIL 'walsenders: none free: all 1 '
-    cure 'ALTER SYSTEM SET max_wal_senders = 10;'
+    fix 'ALTER SYSTEM SET max_wal_senders = 10;'
     line ok 'wal_level: logical'
     no_line plugin
     stop
@@ -275,7 +275,7 @@ gatekeeping() {
     line ok 'output_plugin_libraries: .*wal2json is not in it'
     line ok 'round trip: .*test_decoding'
     fails 'plugin wal2json' --plugin wal2json
-    cure 'ALTER ROLE "pgnudge" SET output_plugin_libraries = '
+    fix 'ALTER ROLE "pgnudge" SET output_plugin_libraries = '
     no_line 'round trip'
     line use 'no plugin: '
     sql "$(grep -oE -m 1 "ALTER ROLE .*'wal2json'" "$report")"
@@ -299,7 +299,7 @@ gatekeeping() {
     examine 3
     line FAIL 'plugin test_decoding: .*could not access file'
     line FAIL 'plugin wal2json: .*could not access file'
-    cure '.*postgresql-NN-wal2json'
+    fix '.*postgresql-NN-wal2json'
 }
 
 # --- TLS ---
@@ -312,7 +312,7 @@ gatekeeping() {
     export PGHOST=localhost
     examine 0
     line warn 'tls: TLSv1.[23], the server not verified'
-    cure 'sslmode=verify-full'
+    fix 'sslmode=verify-full'
     PGSSLROOTCERT=$SERVER/certs/ours.crt PGSSLMODE=verify-ca examine 0
     line warn 'tls: TLSv1.[23], .* but not its name'
     PGSSLROOTCERT=$SERVER/certs/ours.crt PGSSLMODE=verify-full examine 0
@@ -331,9 +331,9 @@ gatekeeping() {
 @test "tables that aren't there, with the nearest names" {
     examine 3 --tables public.ordres,items,nothing.like_it
     line FAIL 'table public.ordres: .*UTF8'
-    cure 'Did you mean public.orders\?'
+    fix 'Did you mean public.orders\?'
     line FAIL 'table nothing.like_it: '
-    cure '.*--allow-missing'
+    fix '.*--allow-missing'
     line ok 'table public.items: an ordinary table'
     [[ $(tail -n 1 "$report") == *'2 checks failed' ]]
     examine 0 --allow-missing --tables public.ordres --exclude public.itms
@@ -358,18 +358,18 @@ gatekeeping() {
     examine 0 --plugin wal2json \
         --tables an_unlogged,a_view,root,tree,deferred,named,whole,orders,marker,public.*
     line warn 'table public.an_unlogged: an unlogged table'
-    cure 'ALTER TABLE "public"."an_unlogged" SET LOGGED;'
+    fix 'ALTER TABLE "public"."an_unlogged" SET LOGGED;'
     line warn 'table public.a_view: a view'
-    cure "SELECT pg_logical_emit_message\(true, 'pgnudge', '\"public\".\"a_view\"'\);"
+    fix "SELECT pg_logical_emit_message\(true, 'pgnudge', '\"public\".\"a_view\"'\);"
     line warn 'table public.root: a partitioned table.*replica identity'
     line ok 'table public.tree: a partitioned table with 1 below it'
     for name in deferred named marker; do
         line warn "table public.$name: an ordinary table without a usable replica identity"
-        cure "ALTER TABLE \"public\".\"$name\" REPLICA IDENTITY FULL;"
+        fix "ALTER TABLE \"public\".\"$name\" REPLICA IDENTITY FULL;"
     done
     line ok 'table public.whole: '
     line ok 'table public.orders: '
-    cures ALTER | sql
+    fixes ALTER | sql
     examine 0 --plugin wal2json --tables deferred,named,orders,marker
     run ! grep -E '^(warn|FAIL)' "$report"
     examine 0 --tables an_unlogged,marker
@@ -382,15 +382,15 @@ gatekeeping() {
     sql "CREATE VIEW ${name//\'\'/\'} AS SELECT 1 AS n"
     examine 0 --tables "${name//\'\'/\'}"
     listen
-    cures SELECT | sql >/dev/null
+    fixes SELECT | sql >/dev/null
     wait_for saw '[.[].events[]?.table] == ["it'"'"'s \"a.b\""]'
 }
 
-@test "a table's name can't do anything to a terminal, nor to the cures" {
+@test "a table's name can't do anything to a terminal, nor to the fixes" {
     sql $'CREATE TABLE "a\033[1m""b\nc" (n int)'
     examine 0 --plugin wal2json --tables $'"a\033[1m""b\nc"'
     line warn 'table public.a\?\[1m"b c: '
-    cure 'ALTER TABLE "public"."a\?\[1m""b c" REPLICA'
+    fix 'ALTER TABLE "public"."a\?\[1m""b c" REPLICA'
     run ! grep -q $'\033' "$report" "$report.json"
 }
 
@@ -431,9 +431,9 @@ keeps_waiting() {
     sql "BEGIN; INSERT INTO orders (n) VALUES (1); PREPARE TRANSACTION 'it''s one'"
     keeps_waiting
     line warn "transactions: a slot waits for transaction $(xid open) of process $blocker, user \"postgres\", application \"psql\""
-    cure "SELECT pg_terminate_backend\($blocker\);"
+    fix "SELECT pg_terminate_backend\($blocker\);"
     line warn "transactions: a slot waits for the prepared transaction [0-9]+, \"it's one\""
-    cure "ROLLBACK PREPARED 'it''s one'; -- or COMMIT PREPARED; in database \"$PGDATABASE\""
+    fix "ROLLBACK PREPARED 'it''s one'; -- or COMMIT PREPARED; in database \"$PGDATABASE\""
     line warn 'plugin test_decoding: the server takes it, but '
     line warn 'plugin wal2json: the server takes it, but '
     line use 'test_decoding: '
@@ -468,9 +468,9 @@ keeps_waiting() {
     examine 0
     line warn 'synchronous_standby_names: .*not counted'
     line ok 'round trip: ' # its COMMIT doesn't wait
-    examine 0 --no-gate
-    line warn 'synchronous_standby_names: .*--no-gate'
-    line use 'no --no-gate: '
+    examine 0 --no-visibility-check
+    line warn 'synchronous_standby_names: .*--no-visibility-check'
+    line use 'no --no-visibility-check: '
     PGAPPNAME=other2 examine 0
     line ok 'synchronous_standby_names: '
     wait_for no_session
@@ -481,7 +481,7 @@ keeps_waiting() {
     configure wal_sender_timeout 0
     examine 0
     line warn 'wal_sender_timeout: off'
-    cure 'options=.* in the connection string'
+    fix 'options=.* in the connection string'
     examine 0 "$(sed -n "s/^ *\(options=.*\) in the connection string/\1/p" "$report")"
     line ok 'wal_sender_timeout: 60 s'
     configure wal_sender_timeout 500ms

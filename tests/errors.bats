@@ -11,7 +11,7 @@ readme=$repo/README.md
 
 # The rows of the table.
 rows() {
-    sed -n '/^<!-- cures -->$/,/^$/p' "$readme" | sed -n '/^| `/p'
+    sed -n '/^<!-- fixes -->$/,/^$/p' "$readme" | sed -n '/^| `/p'
 }
 
 # codes: what stands between backticks, a line each.
@@ -141,9 +141,9 @@ answers() {
 @test "something else listens" {
     # shellcheck disable=SC2016 # Perl's variables
     listener 'listen($s, 9);'
-    teaches 1 'timeout expired before the login was through' -p "$port" --connect-timeout 300ms
+    teaches 1 'timeout expired before the login was complete' -p "$port" --connect-timeout 300ms
     answers 'HTTP/1.1 400 Bad Request\r\n\r\n'
-    PGSSLMODE=disable teaches 3 "received what is not PostgreSQL's protocol" -p "$port"
+    PGSSLMODE=disable teaches 3 "invalid response from the server (is this PostgreSQL?)" -p "$port"
     PGSSLMODE=require teaches 1 'received an invalid answer to the TLS request' -p "$port"
 }
 
@@ -268,7 +268,7 @@ handshakes() {
     PGCHANNELBINDING=require teaches 3 'channel_binding is "require", but the server wants …'
     answers 'R\0\0\0\10\0\0\0\7'
     PGSSLMODE=disable teaches 3 \
-        'the server asks for authentication method …, which pgnudge lacks' -p "$port"
+        'the server requests authentication method …, which is not supported' -p "$port"
 }
 
 @test "a server that target_session_attrs doesn't want" {
@@ -341,11 +341,11 @@ hba_line_works() {
     hba 'host all secretive samehost scram-sha-256'
     sql "CREATE ROLE secretive LOGIN REPLICATION PASSWORD 'right'"
     PGPASSWORD=wrong teaches 3 'password authentication failed for user "…"' -U secretive
-    teaches 3 'the server asks for a password, but none is known' -U secretive -w
+    teaches 3 'the server requests a password, but none is known' -U secretive -w
     no_hba
     hba 'host all secretive samehost password'
     PGPASSWORD=right teaches 3 \
-        'the server asks for the password in clear over an unencrypted connection' -U secretive
+        'the server requests a cleartext password over an unencrypted connection' -U secretive
     sql 'DROP ROLE secretive'
     no_hba
 }
@@ -438,13 +438,13 @@ hba_line_works() {
     restart_with
 }
 
-@test "no room for the second connection: the hint comes with its warning" {
+@test "no room for the visibility connection: the hint comes with its warning" {
     sql 'ALTER ROLE pgnudge CONNECTION LIMIT 0'
     "$SERVER_BIN/psql" -XAtq 'replication=database' -c IDENTIFY_SYSTEM >/dev/null 2>&1 ||
         sql 'ALTER ROLE pgnudge CONNECTION LIMIT 1' # where a walsender counts
     launch
-    wait_for said 'warning: the second connection, .* too many connections for role'
-    wait_for said 'hint: pgnudge takes two connections'
+    wait_for said 'warning: the visibility connection .* too many connections for role'
+    wait_for said 'hint: pgnudge needs two connections'
     sql 'ALTER ROLE pgnudge CONNECTION LIMIT -1'
     wait_for saw 'length == 1'
     stop
@@ -469,7 +469,7 @@ hba_line_works() {
     server_restart "$SERVER"
 }
 
-@test "a second connection that reaches another server" {
+@test "a visibility connection that reaches another server" {
     local other=$SERVER_ROOT/errors-other socket create="CREATE DATABASE $PGDATABASE"
     socket=$PWD/.s.PGSQL.$PGPORT
     server_start "$other"
@@ -481,7 +481,7 @@ hba_line_works() {
     ln -sf "$other/.s.PGSQL.$(server_port "$other")" "$socket"
     sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE application_name = 'pgnudge' AND backend_type = 'client backend'" >/dev/null
-    wait_for cured 'the second connection, … it reached another server than the stream'
+    wait_for cured 'the visibility connection … it reached another server than the stream'
     stop
     sql "ROLLBACK PREPARED 'blocker'"
     server_stop "$other" immediate

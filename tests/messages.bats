@@ -32,7 +32,7 @@ empty() {
 @test "an empty message asks for a resync" {
     each_plugin empty
     each_plugin empty --tables public.orders,public.marker # wal2json has these filtered in the server
-    each_plugin empty --no-gate
+    each_plugin empty --no-visibility-check
 }
 
 naming() {
@@ -51,7 +51,7 @@ naming() {
 @test "a message that names a table nudges it" {
     sql 'CREATE SCHEMA odd' 'CREATE TABLE odd."A.b ""c"", *" (n int)'
     each_plugin naming
-    each_plugin naming --no-gate
+    each_plugin naming --no-visibility-check
 }
 
 report() {

@@ -32,7 +32,7 @@ missed() { # HINT [OPTION]...
     each_plugin missed 'did you mean public\.orders\?$' --tables public.order
     each_plugin missed 'did you mean shop\.prices\?' --tables public.prices
     each_plugin missed 'did you mean public\.orders\?$' --tables ordres
-    each_plugin missed 'did you mean public\.orders\?$' --no-gate --tables publc.orders,items
+    each_plugin missed 'did you mean public\.orders\?$' --no-visibility-check --tables publc.orders,items
 }
 
 @test "one that is near to nothing is told how to wait" {

@@ -71,7 +71,7 @@ first_change() {
 
 @test "a partition's first change, and then its name is another table's" {
     each_plugin first_change
-    each_plugin first_change --no-gate
+    each_plugin first_change --no-visibility-check
 }
 
 gate="pg_stat_activity WHERE usename = 'pgnudge' AND backend_type = 'client backend'
@@ -113,7 +113,7 @@ known_table() {
 
 @test "a table that is known becomes a partition, is written and renamed" {
     each_plugin known_table
-    each_plugin known_table --no-gate
+    each_plugin known_table --no-visibility-check
 }
 
 # --- rebuilt under another name ---
@@ -141,7 +141,7 @@ rebuilt() {
 @test "a table that is rebuilt under another name" {
     each_plugin rebuilt --tables t.a
     each_plugin rebuilt --tables 't.*' --exclude t.a_new,t.b
-    each_plugin rebuilt --tables t.a --no-gate
+    each_plugin rebuilt --tables t.a --no-visibility-check
     each_plugin rebuilt --partitions leaf
 }
 
@@ -165,7 +165,7 @@ swapped() {
 @test "two tables that swap names, are written, and swap back" {
     each_plugin swapped --tables t.a
     each_plugin swapped
-    each_plugin swapped --tables t.a --no-gate
+    each_plugin swapped --tables t.a --no-visibility-check
 }
 
 # --- and what stays quiet ---
@@ -187,7 +187,7 @@ quiet() {
 @test "TRUNCATE, GRANT and ALTER of a watched table give exact counts and no resync" {
     each_plugin quiet --tables t.a,marker
     each_plugin quiet
-    each_plugin quiet --tables t.a,marker --no-gate
+    each_plugin quiet --tables t.a,marker --no-visibility-check
 }
 
 created() {
@@ -205,7 +205,7 @@ created() {
 
 @test "tables that are made and filled at once give exact counts and no resync" {
     each_plugin created
-    each_plugin created --no-gate
+    each_plugin created --no-visibility-check
 }
 
 unrelated() {
@@ -224,7 +224,7 @@ unrelated() {
 
 @test "new tables that nobody watches give nothing" {
     each_plugin unrelated
-    each_plugin unrelated --no-gate
+    each_plugin unrelated --no-visibility-check
 }
 
 # --- and what it costs ---

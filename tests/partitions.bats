@@ -90,8 +90,8 @@ named() { # EXPECTED [OPTION]...
 }
 
 @test "without the gate they are named so too" {
-    each_plugin named '{"t.root": 3, "t.parent": 3}' --no-gate --tables t.root,t.parent,marker
-    each_plugin named '{"t.root": 3, "t.parent": 3, "t.other": 1}' --no-gate
+    each_plugin named '{"t.root": 3, "t.parent": 3}' --no-visibility-check --tables t.root,t.parent,marker
+    each_plugin named '{"t.root": 3, "t.parent": 3, "t.other": 1}' --no-visibility-check
 }
 
 rows_without_key() {
@@ -392,7 +392,7 @@ replaced() {
 
 @test "a watched table may be replaced by a partitioned one of the same name" {
     each_plugin replaced
-    each_plugin replaced --no-gate
+    each_plugin replaced --no-visibility-check
 }
 
 replaced_with_others() {
@@ -488,7 +488,7 @@ few_questions() {
 @test "500 transactions cost a few questions to the catalog" {
     sql "ALTER ROLE pgnudge SET log_statement = 'all'"
     each_plugin few_questions --tables t.root,marker
-    each_plugin few_questions --no-gate --tables t.root,marker
+    each_plugin few_questions --no-visibility-check --tables t.root,marker
     sql 'ALTER ROLE pgnudge RESET ALL'
 }
 
@@ -529,5 +529,5 @@ in_order() {
 
 @test "one transaction is in one batch, whatever it takes to name it" {
     each_plugin at_once
-    each_plugin at_once --no-gate
+    each_plugin at_once --no-visibility-check
 }

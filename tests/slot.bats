@@ -39,7 +39,7 @@ teardown() {
 
 @test "… nor without the visibility check" {
     local old
-    block --no-gate --liveness-timeout 500ms --status-interval 100ms
+    block --no-visibility-check --liveness-timeout 500ms --status-interval 100ms
     old=$(walsender)
     wait_for is_true "now() - backend_start > interval '2 s' FROM pg_stat_activity WHERE pid = $old"
     unblock
@@ -67,13 +67,13 @@ dies() {
 @test "a server that dies meanwhile is found by the liveness timeout" {
     said='warning: no answer from .* for 1 s while it creates the replication slot'
     dies
-    dies --no-gate
+    dies --no-visibility-check
 }
 
 @test "… also while --slot-timeout cancels it" {
     said='warning: no replication slot within 0.2 s \(--slot-timeout\)'
     dies --slot-timeout 200ms
-    dies --slot-timeout 200ms --no-gate
+    dies --slot-timeout 200ms --no-visibility-check
 }
 
 @test "… and is status 1 under --no-reconnect" {
@@ -176,7 +176,7 @@ prepared_is_named() {
 
 @test "a prepared transaction that it waits for is named by its gid" {
     prepared_is_named
-    prepared_is_named --no-gate
+    prepared_is_named --no-visibility-check
 }
 
 # opens DATABASE: a transaction there that holds an xid, of process $blocker.

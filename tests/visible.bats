@@ -377,10 +377,10 @@ connected_as() {
     totals '{"public.orders": 1}'
 }
 
-@test "with --no-gate it is an error, and so is a string that is none" {
-    run -2 --separate-stderr pgnudge --no-gate --visible-on 'host=127.0.0.1'
+@test "with --no-visibility-check it is an error, and so is a string that is none" {
+    run -2 --separate-stderr pgnudge --no-visibility-check --visible-on 'host=127.0.0.1'
     # shellcheck disable=SC2154
-    [[ $stderr == *'--visible-on and --no-gate exclude each other'* && -z $output ]]
+    [[ $stderr == *'--visible-on and --no-visibility-check exclude each other'* && -z $output ]]
     run -2 --separate-stderr pgnudge --visible-on 'nonsense=1'
     [[ $stderr == *'--visible-on'*'nonsense'* && -z $output ]]
 }

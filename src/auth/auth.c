@@ -37,7 +37,7 @@ struct auth *auth_new(const struct auth_setup *setup)
 
     if (auth != NULL) {
         auth->setup = *setup;
-        auth->method = "no password"; /* trust, peer, … */
+        auth->method = "no password requested"; /* trust, peer, … */
     }
     return auth;
 }
@@ -61,11 +61,11 @@ static bool has_password(struct auth *auth, struct error *error)
         return true;
     }
     auth->lacks_password = true;
-    error_set(error, ERROR_PERMANENT, "the server asks for a password, but none is known");
+    error_set(error, ERROR_PERMANENT, "the server requests a password, but none is known");
     if (auth->setup.no_password != NULL && auth->setup.no_password[0] != '\0') {
         error_detail(error, "%s", auth->setup.no_password);
     }
-    error_hint(error, "Put it into the password file (~/.pgpass), or set PGPASSWORD.");
+    error_hint(error, "Put it in the password file (~/.pgpass), or set PGPASSWORD.");
     return false;
 }
 
@@ -92,7 +92,7 @@ static bool must_bind(const struct auth *auth, const char *what, struct error *e
     }
     error_set(error, ERROR_PERMANENT, "channel_binding is \"require\", but the server wants %s",
               what);
-    error_hint(error, "It takes TLS, and scram-sha-256 in the server's pg_hba.conf.");
+    error_hint(error, "It requires TLS, and scram-sha-256 in the server's pg_hba.conf.");
     return true;
 }
 
@@ -108,12 +108,12 @@ static enum auth_step send_password(struct auth *auth, const char *password, str
 
 static enum auth_step answer_cleartext(struct auth *auth, struct buffer *out, struct error *error)
 {
-    if (rules_out(auth, AUTH_METHOD_PASSWORD, "a password in clear", error) ||
-        must_bind(auth, "a password in clear", error)) {
+    if (rules_out(auth, AUTH_METHOD_PASSWORD, "a cleartext password", error) ||
+        must_bind(auth, "a cleartext password", error)) {
         return AUTH_REFUSED;
     }
     if (auth->setup.tls == NULL && !auth->setup.unix_socket) {
-        refuse(error, "the server asks for the password in clear over an unencrypted connection");
+        refuse(error, "the server requests a cleartext password over an unencrypted connection");
         error_hint(error, "Use TLS (PGSSLMODE=require), or scram-sha-256 in the server's "
                           "pg_hba.conf.");
         return AUTH_REFUSED;
@@ -121,7 +121,7 @@ static enum auth_step answer_cleartext(struct auth *auth, struct buffer *out, st
     if (!has_password(auth, error)) {
         return AUTH_REFUSED;
     }
-    auth->method = "a password in clear";
+    auth->method = "a cleartext password";
     return send_password(auth, password_of(auth), out);
 }
 
@@ -164,7 +164,7 @@ static enum auth_step answer_md5(struct auth *auth, struct slice body, struct bu
         auth->method = "md5";
         step = send_password(auth, answer, out);
     } else {
-        refuse(error, "the server asks for an MD5 password, which this OpenSSL doesn't compute");
+        refuse(error, "the server requests an MD5 password, which this OpenSSL can't compute");
     }
     OPENSSL_cleanse(inner, sizeof(inner));
     OPENSSL_cleanse(answer, sizeof(answer));
@@ -207,7 +207,7 @@ static enum auth_step answer_sasl(struct auth *auth, struct slice mechanisms, st
     } else if (must_bind(auth, "SCRAM without it", error)) {
         return AUTH_REFUSED;
     } else if (!offers(mechanisms, mechanism)) {
-        return refuse(error, "the server offers no SASL mechanism that pgnudge knows");
+        return refuse(error, "the server offers no SASL mechanism that pgnudge supports");
     } else if (hash_len > 0) {
         setup.gs2 = "y,,"; /* we could bind, the server seems not to: it checks that claim */
     }
@@ -272,7 +272,7 @@ static bool has_shown_cert(const struct auth *auth, struct error *error)
     error_set(error, ERROR_PERMANENT, "sslcertmode is \"require\", but the server did not %s",
               tls != NULL && tls_client_cert_wanted(tls) ? "get a client certificate"
                                                          : "ask for a client certificate");
-    error_hint(error, "It takes TLS, and ssl_ca_file on the server.");
+    error_hint(error, "It requires TLS, and ssl_ca_file on the server.");
     return false;
 }
 
@@ -308,13 +308,13 @@ enum auth_step auth_take(struct auth *auth, struct slice body, struct buffer *ou
         return take_ok(auth, error);
     case REQUEST_CLEARTEXT:
         return first ? answer_cleartext(auth, out, error)
-                     : refuse(error, "the server asks for a password twice");
+                     : refuse(error, "the server requests a password twice");
     case REQUEST_MD5:
         return first ? answer_md5(auth, body, out, error)
-                     : refuse(error, "the server asks for a password twice");
+                     : refuse(error, "the server requests a password twice");
     case REQUEST_SASL:
         return first ? answer_sasl(auth, body, out, error)
-                     : refuse(error, "the server asks for a password twice");
+                     : refuse(error, "the server requests a password twice");
     case REQUEST_SASL_CONTINUE:
         return in_sasl ? answer_sasl_continue(auth, body, out, error)
                        : refuse(error, "a SASL challenge came out of turn");
@@ -329,9 +329,8 @@ enum auth_step auth_take(struct auth *auth, struct slice body, struct buffer *ou
         return AUTH_GOES_ON;
     default:
         error_set(error, ERROR_PERMANENT,
-                  "the server asks for authentication method %u, which pgnudge lacks", request);
-        error_hint(error, "pgnudge knows trust, peer, scram-sha-256, md5 and "
-                          "password.");
+                  "the server requests authentication method %u, which is not supported", request);
+        error_hint(error, "Supported are trust, peer, scram-sha-256, md5 and password.");
         return AUTH_REFUSED;
     }
 }

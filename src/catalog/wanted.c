@@ -156,7 +156,8 @@ void wanted_warn(const struct wanted *wanted, const struct log *log, bool missin
             told++;
         } else if (!excluded && is_asked_for(at(wanted, i)) && wanted->kinds[i] == WANTED_SILENT) {
             log_say(log, LOG_WARNING,
-                    "\"%s\" is no ordinary table: only messages are sure to nudge it",
+                    "\"%s\" is not an ordinary table: only logical decoding messages are sure to "
+                    "report it",
                     text_of(at(wanted, i), &text));
             log_detail(log, LOG_WARNING,
                        "Changes of views, materialized views, foreign and "

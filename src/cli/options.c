@@ -28,7 +28,7 @@ enum {
     OPT_DEBOUNCE,
     OPT_MAX_BATCH_WAIT,
     OPT_FAILSAFE,
-    OPT_NO_GATE,
+    OPT_NO_VISIBILITY_CHECK,
     OPT_ALLOW_MISSING,
     OPT_VISIBLE_ON,
     OPT_SLOT_TIMEOUT,
@@ -63,7 +63,7 @@ static const struct option long_options[] = {
     {"visible-on", required_argument, NULL, OPT_VISIBLE_ON},
     {"slot-timeout", required_argument, NULL, OPT_SLOT_TIMEOUT},
     {"partitions", required_argument, NULL, OPT_PARTITIONS},
-    {"no-gate", no_argument, NULL, OPT_NO_GATE},
+    {"no-visibility-check", no_argument, NULL, OPT_NO_VISIBILITY_CHECK},
     {"max-pending", required_argument, NULL, OPT_MAX_PENDING},
     {"status-interval", required_argument, NULL, OPT_STATUS_INTERVAL},
     {"liveness-timeout", required_argument, NULL, OPT_LIVENESS_TIMEOUT},
@@ -261,7 +261,7 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         config->partitions = strcmp(value, "leaf") == 0 ? PARTITIONS_LEAF : PARTITIONS_ROOT;
         return strcmp(value, "leaf") == 0 || strcmp(value, "root") == 0 ||
                wrong_value("--partitions", value, "root or leaf", error);
-    case OPT_NO_GATE:
+    case OPT_NO_VISIBILITY_CHECK:
         config->visibility_check = false;
         return true;
     case OPT_MAX_PENDING:
@@ -320,7 +320,8 @@ static bool derive_replicas(struct feed_config *config, const struct typed *type
                             struct error *error)
 {
     if (typed->replicas > 0 && !config->visibility_check) {
-        return error_set(error, ERROR_PERMANENT, "--visible-on and --no-gate exclude each other");
+        return error_set(error, ERROR_PERMANENT,
+                         "--visible-on and --no-visibility-check exclude each other");
     }
     for (size_t i = 0; i < typed->replicas; i++) {
         bool ok =

@@ -10,7 +10,7 @@ const struct plugin_entry plugins[PLUGINS] = {
         {
             .name = "test_decoding",
             .options = "\"include-xids\" 'on', \"include-timestamp\" 'off'",
-            .install = "Install PostgreSQL's contrib modules on the server (Red Hat: "
+            .install = "Install PostgreSQL's contrib modules on the server (RHEL: "
                        "postgresql-contrib; elsewhere they come with it).",
             .next = test_decoding_next,
             .unquote = test_decoding_name,
@@ -22,8 +22,8 @@ const struct plugin_entry plugins[PLUGINS] = {
             .options = "\"format-version\" '2', \"include-xids\" 'true', "
                        "\"include-transaction\" 'true', \"include-types\" 'false', "
                        "\"include-typmod\" 'false'",
-            .install = "Install it on the server (Debian: postgresql-NN-wal2json, Red Hat: "
-                       "wal2json_NN); test_decoding, of PostgreSQL's contrib, does as well.",
+            .install = "Install it on the server (Debian: postgresql-NN-wal2json, RHEL: "
+                       "wal2json_NN); or use test_decoding, from PostgreSQL's contrib modules.",
             .filters = true,
             .next = wal2json_next,
             .unquote = wal2json_name,

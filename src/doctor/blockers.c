@@ -23,37 +23,36 @@ const char blockers_sql[] =
 
 enum column { XID, PID, USER, APPLICATION, DATABASE, STATE, SECONDS, GID, COLUMNS };
 
-static void report_prepared(struct exam *exam, char *const text[COLUMNS])
+static void report_prepared(struct checks *checks, char *const text[COLUMNS])
 {
     struct buffer gid = {0};
 
-    report_check(exam->report, CHECK_WARN, "transactions",
+    report_check(checks->report, CHECK_WARN, "transactions",
                  "a slot waits for the prepared transaction %s, \"%s\", of database \"%s\", "
                  "prepared %s s ago",
                  text[XID], text[GID], text[DATABASE], text[SECONDS]);
     sql_literal(&gid, slice_of(text[GID]));
-    report_cure(exam->report, "ROLLBACK PREPARED %.*s; -- or COMMIT PREPARED; in database \"%s\"",
-                (int)gid.len, gid.data, text[DATABASE]);
+    report_fix(checks->report, "ROLLBACK PREPARED %.*s; -- or COMMIT PREPARED; in database \"%s\"",
+               (int)gid.len, gid.data, text[DATABASE]);
     buffer_free(&gid);
 }
 
-static void report_running(struct exam *exam, char *const text[COLUMNS])
+static void report_running(struct checks *checks, char *const text[COLUMNS])
 {
-    report_check(exam->report, CHECK_WARN, "transactions",
+    report_check(checks->report, CHECK_WARN, "transactions",
                  "a slot waits for transaction %s of process %s, user \"%s\", application \"%s\", "
                  "database \"%s\", %s%s%s%s",
                  text[XID], text[PID], text[USER], text[APPLICATION], text[DATABASE],
-                 text[SECONDS][0] != '\0' ? text[STATE]
-                                          : "of a state and age that this role can't see",
+                 text[SECONDS][0] != '\0' ? text[STATE] : "state and age not visible to this role",
                  text[SECONDS][0] != '\0' ? ", open for " : "", text[SECONDS],
                  text[SECONDS][0] != '\0' ? " s" : "");
-    report_cure(exam->report, "SELECT pg_terminate_backend(%s); -- unless it will end soon",
-                text[PID]);
+    report_fix(checks->report, "SELECT pg_terminate_backend(%s); -- unless it will end soon",
+               text[PID]);
 }
 
 bool blockers_row(void *context, struct query_row *row)
 {
-    struct exam *exam = context;
+    struct checks *checks = context;
     struct buffer buffers[COLUMNS] = {{0}};
     char *text[COLUMNS];
     struct slice value;
@@ -62,17 +61,17 @@ bool blockers_row(void *context, struct query_row *row)
     for (int i = 0; i < COLUMNS && read; i++) {
         read = query_row_next(row, &value);
         if (read) {
-            encoding_to_utf8(exam->encoding, value, &buffers[i]);
+            encoding_to_utf8(checks->encoding, value, &buffers[i]);
         }
         buffer_byte(&buffers[i], '\0');
         ok = ok && read && !buffers[i].failed;
         text[i] = buffers[i].data;
     }
-    if (ok && exam->blockers++ < BLOCKERS_MAX) {
+    if (ok && checks->blockers++ < BLOCKERS_MAX) {
         if (text[GID][0] != '\0') {
-            report_prepared(exam, text);
+            report_prepared(checks, text);
         } else {
-            report_running(exam, text);
+            report_running(checks, text);
         }
     }
     for (int i = 0; i < COLUMNS; i++) {
@@ -81,14 +80,15 @@ bool blockers_row(void *context, struct query_row *row)
     return read;
 }
 
-void blockers_report(struct exam *exam)
+void blockers_report(struct checks *checks)
 {
-    if (exam->blockers == 0) {
-        report_check(exam->report, CHECK_OK, "transactions", "none that a slot would wait for");
-    } else if (exam->blockers > BLOCKERS_MAX) {
-        report_check(exam->report, CHECK_WARN, "transactions", "%u more",
-                     exam->blockers - BLOCKERS_MAX);
-        report_cure(exam->report,
-                    "SELECT * FROM pg_locks WHERE locktype = 'transactionid' AND granted;");
+    if (checks->blockers == 0) {
+        report_check(checks->report, CHECK_OK, "transactions",
+                     "none open that a slot would wait for");
+    } else if (checks->blockers > BLOCKERS_MAX) {
+        report_check(checks->report, CHECK_WARN, "transactions", "%u more",
+                     checks->blockers - BLOCKERS_MAX);
+        report_fix(checks->report,
+                   "SELECT * FROM pg_locks WHERE locktype = 'transactionid' AND granted;");
     }
 }

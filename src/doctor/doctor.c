@@ -10,7 +10,7 @@
 #include "out/output.h"
 
 struct doctor {
-    struct exam exam;
+    struct checks checks;
     struct report *report;
     struct output output;
     int64_t timeout_us;
@@ -25,13 +25,13 @@ static void end(struct doctor *doctor, enum feed_status status, int signal, int6
         doctor->ended = true;
         doctor->outcome = (struct feed_outcome){status, signal};
     }
-    password_stop(doctor->exam.config->password);
-    exam_stop(&doctor->exam, now_us); /* asked twice: at once */
+    password_stop(doctor->checks.config->password);
+    checks_stop(&doctor->checks, now_us); /* asked twice: at once */
 }
 
 static void fail(struct doctor *doctor, const struct error *error, int64_t now_us)
 {
-    log_report(&doctor->exam.config->log, LOG_ERROR, error);
+    log_report(&doctor->checks.config->log, LOG_ERROR, error);
     end(doctor, FEED_ERROR, 0, now_us);
 }
 
@@ -64,7 +64,8 @@ static void step_output(struct doctor *doctor, short revents, int64_t now_us)
         result = output_write(&doctor->output, &error);
     }
     if (result == OUTPUT_GONE) {
-        error_set(&error, ERROR_FATAL, "could not write to standard output: nobody reads it");
+        error_set(&error, ERROR_FATAL,
+                  "could not write to standard output: its reader has closed it");
     }
     if (result != OUTPUT_OK) {
         fail(doctor, &error, now_us);
@@ -73,11 +74,11 @@ static void step_output(struct doctor *doctor, short revents, int64_t now_us)
 
 /* ---- the loop ---- */
 
-enum { POLL_OUTPUT = EXAM_FDS, POLL_PASSWORD, POLL_COUNT };
+enum { POLL_OUTPUT = CHECKS_FDS, POLL_PASSWORD, POLL_COUNT };
 
 static bool is_over(const struct doctor *doctor)
 {
-    return doctor->exam.state == EXAM_OVER &&
+    return doctor->checks.state == CHECKS_OVER &&
            (doctor->ended || (doctor->reported && !has_text(doctor)));
 }
 
@@ -85,21 +86,21 @@ static void wait_for_events(const struct doctor *doctor, struct pollfd fds[POLL_
                             const sigset_t *waiting)
 {
     int64_t now_us = clock_now_us();
-    int64_t deadline_us = clock_earlier(exam_deadline(&doctor->exam), doctor->timeout_us);
+    int64_t deadline_us = clock_earlier(checks_deadline(&doctor->checks), doctor->timeout_us);
     bool text = !doctor->ended && has_text(doctor);
     int64_t timeout_us;
 
-    if (doctor->exam.state == EXAM_OVER && !doctor->reported) {
+    if (doctor->checks.state == CHECKS_OVER && !doctor->reported) {
         deadline_us = 0;
     }
     if (text) {
         deadline_us = clock_earlier(deadline_us, output_deadline(&doctor->output, now_us));
     }
     timeout_us = deadline_us > now_us ? deadline_us - now_us : 0;
-    exam_fds(&doctor->exam, fds);
+    checks_fds(&doctor->checks, fds);
     fds[POLL_OUTPUT] = (struct pollfd){.fd = doctor->ended ? -1 : doctor->output.fd,
                                        .events = text ? output_events(&doctor->output) : (short)0};
-    fds[POLL_PASSWORD] = password_pollfd(doctor->exam.config->password);
+    fds[POLL_PASSWORD] = password_pollfd(doctor->checks.config->password);
     os_poll(fds, POLL_COUNT, deadline_us == CLOCK_NEVER ? CLOCK_NEVER : timeout_us, waiting);
 }
 
@@ -115,7 +116,7 @@ static void step_signals(struct doctor *doctor, int64_t now_us)
 /* All has been looked at. */
 static void finish_report(struct doctor *doctor)
 {
-    plugins_recommend(&doctor->exam);
+    plugins_recommend(&doctor->checks);
     report_end(doctor->report);
     doctor->reported = true;
     doctor->outcome.status =
@@ -124,7 +125,7 @@ static void finish_report(struct doctor *doctor)
 
 static void run(struct doctor *doctor, const sigset_t *waiting)
 {
-    const struct feed_config *config = doctor->exam.config;
+    const struct feed_config *config = doctor->checks.config;
     struct pollfd fds[POLL_COUNT];
     int64_t now_us;
 
@@ -136,11 +137,11 @@ static void run(struct doctor *doctor, const sigset_t *waiting)
         if (now_us >= doctor->timeout_us && !doctor->ended) {
             end(doctor, FEED_TIMEOUT, 0, now_us);
         }
-        exam_step(&doctor->exam, now_us);
-        if (doctor->exam.fatal.kind != ERROR_NONE) {
-            fail(doctor, &doctor->exam.fatal, now_us);
-            doctor->exam.state = EXAM_OVER;
-        } else if (doctor->exam.state == EXAM_OVER && !doctor->reported && !doctor->ended) {
+        checks_step(&doctor->checks, now_us);
+        if (doctor->checks.fatal.kind != ERROR_NONE) {
+            fail(doctor, &doctor->checks.fatal, now_us);
+            doctor->checks.state = CHECKS_OVER;
+        } else if (doctor->checks.state == CHECKS_OVER && !doctor->reported && !doctor->ended) {
             finish_report(doctor);
         }
         if (!doctor->ended) {
@@ -156,7 +157,8 @@ static void start(struct doctor *doctor, const struct feed_config *config, const
 
     error_clear(&error);
     if (output_open(&doctor->output, &error) == OUTPUT_GONE) {
-        error_set(&error, ERROR_FATAL, "could not write to standard output: nobody reads it");
+        error_set(&error, ERROR_FATAL,
+                  "could not write to standard output: its reader has closed it");
     } else if (doctor->report == NULL) {
         error_memory(&error);
     }
@@ -166,7 +168,7 @@ static void start(struct doctor *doctor, const struct feed_config *config, const
         return;
     }
     doctor->timeout_us = clock_after(now_us, config->timeout_us);
-    exam_start(&doctor->exam, config, doctor->report, now_us);
+    checks_start(&doctor->checks, config, doctor->report, now_us);
     run(doctor, waiting);
 }
 
@@ -184,7 +186,7 @@ struct feed_outcome doctor_run(const struct feed_config *config, bool json, cons
     doctor->report = report_new(json);
     start(doctor, config, waiting);
     outcome = doctor->outcome;
-    exam_free(&doctor->exam);
+    checks_free(&doctor->checks);
     output_close(&doctor->output);
     report_free(doctor->report);
     free(doctor);

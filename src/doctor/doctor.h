@@ -13,7 +13,7 @@
 
 /*
  * Runs until all has been looked at and the report printed, or something ends
- * it. FEED_STOPPED: a feed would work; FEED_REFUSED: it would not. `config` is borrowed; `waiting`
+ * it. FEED_STOPPED: ready; FEED_REFUSED: it would not. `config` is borrowed; `waiting`
  * is signals_install's mask.
  */
 struct feed_outcome doctor_run(const struct feed_config *config, bool json,

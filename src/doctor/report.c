@@ -80,19 +80,19 @@ static void add_check(struct report *report, enum check_status status, const cha
     add_member(report, report->last, "found", found);
 }
 
-static void add_cure(struct report *report, const char *cure)
+static void add_fix(struct report *report, const char *fix)
 {
-    const cJSON *before = cJSON_GetObjectItem(report->last, "cure");
+    const cJSON *before = cJSON_GetObjectItem(report->last, "fix");
     char both[2 * REPORT_TEXT_MAX + 2];
 
     if (report->document == NULL) {
-        add_line(report, "", "", cure);
+        add_line(report, "", "", fix);
     } else if (before == NULL) {
-        add_member(report, report->last, "cure", cure);
+        add_member(report, report->last, "fix", fix);
     } else {
-        snprintf(both, sizeof(both), "%s\n%s", before->valuestring, cure);
-        cJSON_DeleteItemFromObject(report->last, "cure");
-        add_member(report, report->last, "cure", both);
+        snprintf(both, sizeof(both), "%s\n%s", before->valuestring, fix);
+        cJSON_DeleteItemFromObject(report->last, "fix");
+        add_member(report, report->last, "fix", both);
     }
 }
 
@@ -108,28 +108,28 @@ void report_check(struct report *report, enum check_status status, const char *n
     add_check(report, status, name, found);
 }
 
-void report_cure(struct report *report, const char *format, ...)
+void report_fix(struct report *report, const char *format, ...)
 {
-    char cure[REPORT_TEXT_MAX];
+    char fix[REPORT_TEXT_MAX];
     va_list args;
 
     va_start(args, format);
-    format_text(cure, format, args);
+    format_text(fix, format, args);
     va_end(args);
-    add_cure(report, cure);
+    add_fix(report, fix);
 }
 
 void report_error(struct report *report, enum check_status status, const char *name,
-                  const struct error *error, const char *cure)
+                  const struct error *error, const char *fix)
 {
-    const char *line = error->hint[0] != '\0' ? error->hint : cure;
+    const char *line = error->hint[0] != '\0' ? error->hint : fix;
     size_t len;
 
     report_check(report, status, name, "%s%s%s", error->message,
                  error->detail[0] != '\0' ? "; " : "", error->detail);
     for (; *line != '\0'; line += len + (line[len] == '\n' ? 1 : 0)) {
         len = strcspn(line, "\n");
-        report_cure(report, "%.*s", (int)len, line);
+        report_fix(report, "%.*s", (int)len, line);
     }
 }
 
@@ -193,13 +193,13 @@ void report_end(struct report *report)
     if (report->document != NULL) {
         add_document(report);
     } else if (failed > 0) {
-        buffer_format(&report->text, "result: a feed would not work, %u check%s failed\n", failed,
+        buffer_format(&report->text, "result: NOT READY, %u check%s failed\n", failed,
                       failed > 1 ? "s" : "");
     } else if (warned > 0) {
-        buffer_format(&report->text, "result: a feed would work, with %u warning%s\n", warned,
+        buffer_format(&report->text, "result: ready, with %u warning%s\n", warned,
                       warned > 1 ? "s" : "");
     } else {
-        buffer_text(&report->text, "result: a feed would work\n");
+        buffer_text(&report->text, "result: ready\n");
     }
 }
 

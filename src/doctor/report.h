@@ -6,7 +6,7 @@
  *   FAIL  replication: the role may not start a walsender
  *         ALTER ROLE "nudge" REPLICATION;
  *   use   test_decoding: part of PostgreSQL, loses nothing
- *   result: a feed would not work, 1 check failed
+ *   result: NOT READY, 1 check failed
  */
 #ifndef PGNUDGE_DOCTOR_REPORT_H
 #define PGNUDGE_DOCTOR_REPORT_H
@@ -16,7 +16,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
-#define REPORT_TEXT_MAX 2048 /* bytes of one finding or cure; longer ones are cut */
+#define REPORT_TEXT_MAX 2048 /* bytes of one finding or fix; longer ones are cut */
 
 enum check_status { CHECK_OK, CHECK_WARN, CHECK_FAIL };
 
@@ -30,12 +30,12 @@ void report_check(struct report *report, enum check_status status, const char *n
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Adds a line to the last check: a command or setting that mends it. */
-void report_cure(struct report *report, const char *format, ...)
+void report_fix(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Adds a check that `error` failed, with its hint's lines, or else `cure`, to mend it. */
+/* Adds a check that `error` failed, with its hint's lines, or else `fix`, to mend it. */
 void report_error(struct report *report, enum check_status status, const char *name,
-                  const struct error *error, const char *cure);
+                  const struct error *error, const char *fix);
 
 /* Recommends a plugin (NULL: none can be used), and why; call once, after the checks. */
 void report_plugin(struct report *report, const char *plugin, const char *format, ...)

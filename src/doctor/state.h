@@ -1,5 +1,5 @@
 /*
- * What the doctor's parts share: doctor.c has the loop and the end, exam.c the
+ * What the doctor's parts share: doctor.c has the loop and the end, checks.c the
  * order of the questions, the others judge the answers.
  */
 #ifndef PGNUDGE_DOCTOR_STATE_H
@@ -23,29 +23,29 @@
 #include "server/serversql.h"
 
 /* In this order, but for what doesn't apply, and ARM to DROP once for each plugin. */
-enum exam_state {
-    EXAM_SENDER_LOGIN,
-    EXAM_ORDINARY_LOGIN,
-    EXAM_SENDER_SETTINGS,
-    EXAM_SENDER_CHECK,
-    EXAM_SENDER_IDENTITY,
-    EXAM_ORDINARY_SETTINGS,
-    EXAM_ORDINARY_CHECK,
-    EXAM_FACTS,
-    EXAM_TABLES,
-    EXAM_NAMES,
-    EXAM_BLOCKERS,
-    EXAM_ARM, /* see SQL_DEATH_CHECK: an error, and a second of nothing, disarm it */
-    EXAM_SLOT,
-    EXAM_CANCEL,
-    EXAM_DROP,
-    EXAM_TRIP_ARM,
-    EXAM_TRIP_SLOT,
-    EXAM_TRIP_START,
-    EXAM_TRIP,
-    EXAM_REPLICA_LOGIN,
-    EXAM_REPLICA_FACTS,
-    EXAM_OVER
+enum checks_state {
+    CHECKS_SENDER_LOGIN,
+    CHECKS_ORDINARY_LOGIN,
+    CHECKS_SENDER_SETTINGS,
+    CHECKS_SENDER_CHECK,
+    CHECKS_SENDER_IDENTITY,
+    CHECKS_ORDINARY_SETTINGS,
+    CHECKS_ORDINARY_CHECK,
+    CHECKS_FACTS,
+    CHECKS_TABLES,
+    CHECKS_NAMES,
+    CHECKS_BLOCKERS,
+    CHECKS_ARM, /* see SQL_DEATH_CHECK: an error, and a second of nothing, disarm it */
+    CHECKS_SLOT,
+    CHECKS_CANCEL,
+    CHECKS_DROP,
+    CHECKS_ROUND_TRIP_ARM,
+    CHECKS_ROUND_TRIP_SLOT,
+    CHECKS_ROUND_TRIP_START,
+    CHECKS_ROUND_TRIP,
+    CHECKS_REPLICA_LOGIN,
+    CHECKS_REPLICA_FACTS,
+    CHECKS_OVER
 };
 
 /* The connections: the walsender's, the ordinary one like the visibility connection's, one to a replica. */
@@ -58,10 +58,10 @@ enum plugin_verdict {
     PLUGIN_REFUSED
 };
 
-struct exam {
+struct checks {
     const struct feed_config *config; /* borrowed, as is the next */
     struct report *report;
-    enum exam_state state;
+    enum checks_state state;
     int64_t entered_us;         /* the state */
     struct login *login[SIDES]; /* they own the connections too */
     struct error login_error;   /* of the walsender's login */
@@ -91,122 +91,122 @@ struct exam {
     struct error fatal; /* memory and the like; ERROR_NONE: all is well */
 };
 
-/* ---- exam.c ---- */
+/* ---- checks.c ---- */
 
 /* Begins; a failure is in `fatal`. */
-void exam_start(struct exam *exam, const struct feed_config *config, struct report *report,
-                int64_t now_us);
+void checks_start(struct checks *checks, const struct feed_config *config, struct report *report,
+                  int64_t now_us);
 
-/* Goes on as far as it can without waiting; EXAM_OVER says when it is through. */
-void exam_step(struct exam *exam, int64_t now_us);
+/* Goes on as far as it can without waiting; CHECKS_OVER says when it is through. */
+void checks_step(struct checks *checks, int64_t now_us);
 
 /* Ends it: at once, or, where the server makes a slot, when that has been cancelled. */
-void exam_stop(struct exam *exam, int64_t now_us);
+void checks_stop(struct checks *checks, int64_t now_us);
 
-#define EXAM_FDS 3
+#define CHECKS_FDS 3
 
 /* What to poll, -1 where there is nothing. */
-void exam_fds(const struct exam *exam, struct pollfd fds[EXAM_FDS]);
+void checks_fds(const struct checks *checks, struct pollfd fds[CHECKS_FDS]);
 
-/* When exam_step must be called whatever poll reports. */
-int64_t exam_deadline(const struct exam *exam);
+/* When checks_step must be called whatever poll reports. */
+int64_t checks_deadline(const struct checks *checks);
 
-void exam_free(struct exam *exam);
+void checks_free(struct checks *checks);
 
 /* The connection of a side, or NULL. */
-static inline struct conn *exam_conn(const struct exam *exam, enum side side)
+static inline struct conn *checks_conn(const struct checks *checks, enum side side)
 {
-    return exam->login[side] != NULL ? login_conn(exam->login[side]) : NULL;
+    return checks->login[side] != NULL ? login_conn(checks->login[side]) : NULL;
 }
 
 /* The plugin that a feed would take; PLUGINS: none. */
-enum plugin exam_chosen(const struct exam *exam);
+enum plugin checks_chosen(const struct checks *checks);
 
 /* ---- questions.c: what each state asks ---- */
 
 /* Whether there is something to do in the state: what it rests on is there. */
-bool question_applies(const struct exam *exam, enum exam_state state);
+bool question_applies(const struct checks *checks, enum checks_state state);
 
 /* Whether an ordinary login may succeed, for all that the walsender's has shown. */
-bool question_ordinary_has_prospect(const struct exam *exam);
+bool question_ordinary_has_prospect(const struct checks *checks);
 
 /* Whether the server has kept a slot waiting. */
-bool question_slots_wait(const struct exam *exam);
+bool question_slots_wait(const struct checks *checks);
 
 /* Sends the state's query, on the connection that is there for it. False: out of memory. */
-bool question_start(struct exam *exam);
+bool question_start(struct checks *checks);
 
 /* Of which connection. */
-enum side question_side(enum exam_state state);
+enum side question_side(enum checks_state state);
 
 /* The check that fails with it. */
-const char *question_check(enum exam_state state);
+const char *question_check(enum checks_state state);
 
 /* Whether a refusal is no failure. */
-bool question_is_optional(enum exam_state state);
+bool question_is_optional(enum checks_state state);
 
 /* ---- connecting.c: reaching, TLS, login, REPLICATION, the visibility connection ---- */
 
 /* The first login that the server took. */
-void connecting_report(struct exam *exam, enum side side, int64_t took_us);
+void connecting_report(struct checks *checks, enum side side, int64_t took_us);
 
 /* The walsender's login failed, and nothing else will say more. */
-void connecting_report_failure(struct exam *exam);
+void connecting_report_failure(struct checks *checks);
 
 /* Whether the walsender was let in. Once, when the facts are known, or won't be. */
-void connecting_report_sender(struct exam *exam);
+void connecting_report_sender(struct checks *checks);
 
 /* The ordinary connection failed, for this error. */
-void connecting_report_gate_failure(struct exam *exam, const struct error *error);
+void connecting_report_visconn_failure(struct checks *checks, const struct error *error);
 
 /* Whether both connections reached the same server. */
-void connecting_report_gate(struct exam *exam);
+void connecting_report_visconn(struct checks *checks);
 
 /* A server of --visible-on: why it can't be asked, or what it said. */
-void connecting_report_replica_failure(struct exam *exam, const struct error *error);
-void connecting_report_replica(struct exam *exam);
+void connecting_report_replica_failure(struct checks *checks, const struct error *error);
+void connecting_report_replica(struct checks *checks);
 
 /* ---- server.c: what the facts say ---- */
 
-/* First, since cures depend on it. */
-void server_report_platform(struct exam *exam);
+/* First, since fixes depend on it. */
+void server_report_platform(struct checks *checks);
 
-void server_report(struct exam *exam);
+void server_report(struct checks *checks);
 
 /* Whether making a slot has a prospect: settings and room. */
-bool server_takes_slots(const struct exam *exam);
+bool server_takes_slots(const struct checks *checks);
 
 /* ---- blockers.c: transactions that a slot would wait for ---- */
 
 #define BLOCKERS_MAX 10 /* shown */
 
 extern const char blockers_sql[];
-query_row_fn blockers_row; /* `context` is the struct exam */
-void blockers_report(struct exam *exam);
+query_row_fn blockers_row; /* `context` is the struct checks */
+void blockers_report(struct checks *checks);
 
 /* ---- plugins.c ---- */
 
 /* What makes the server finish a slot that it keeps waiting. */
-const char *plugins_waiting_cure(const struct exam *exam);
+const char *plugins_waiting_fix(const struct checks *checks);
 
 /* All have been tried. */
-void plugins_report(struct exam *exam);
+void plugins_report(struct checks *checks);
 
 /* The plugin that a feed would take, and options. */
-void plugins_recommend(struct exam *exam);
+void plugins_recommend(struct checks *checks);
 
 /* ---- trip.c: a message of our own, there and back ---- */
 
 /* The stream has begun: sends it, on the ordinary connection. */
-bool trip_start(struct exam *exam, int64_t now_us);
+bool round_trip_start(struct checks *checks, int64_t now_us);
 
 /* Goes on. STEP_DONE: it came back, or (a standby) the stream has answered. */
-enum step trip_step(struct exam *exam, int64_t now_us, struct error *error);
+enum step round_trip_step(struct checks *checks, int64_t now_us, struct error *error);
 
 /* No slot could be had for it. */
-void trip_report_left_out(struct exam *exam);
+void round_trip_report_left_out(struct checks *checks);
 
 /* It is over; `error` is NULL where it came back. */
-void trip_report(struct exam *exam, const struct error *error, int64_t took_us);
+void round_trip_report(struct checks *checks, const struct error *error, int64_t took_us);
 
 #endif

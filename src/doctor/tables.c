@@ -89,7 +89,7 @@ static bool write_names(struct tables *tables, const struct relation_row *relati
     return !names->check.failed && !names->sql.failed;
 }
 
-/* Where wal2json is but the second choice, a cure would cost more than it mends. */
+/* Where wal2json is but the second choice, a fix would cost more than it mends. */
 static bool needs_identities(const struct tables *tables)
 {
     return tables->config->plugin == PLUGIN_WAL2JSON;
@@ -105,11 +105,11 @@ static void report_silent(struct tables *tables, const struct relation_row *rela
                  "%s, whose changes are not in the log: only messages nudge it",
                  kind_name(relation));
     if (relation->persistence.data[0] == 'u' && relation->kind.data[0] == 'r') {
-        report_cure(report, "ALTER TABLE %s SET LOGGED;", names->sql.data);
+        report_fix(report, "ALTER TABLE %s SET LOGGED;", names->sql.data);
     } else {
         sql_literal(&content, slice_of(names->sql.data)); /* a pattern takes the quotes, too */
-        report_cure(report, "SELECT pg_logical_emit_message(true, 'pgnudge', %.*s);",
-                    (int)content.len, content.data);
+        report_fix(report, "SELECT pg_logical_emit_message(true, 'pgnudge', %.*s);",
+                   (int)content.len, content.data);
         buffer_free(&content);
     }
 }
@@ -122,13 +122,14 @@ static void report_keyless(struct tables *tables, const struct relation_row *rel
     report_check(report, CHECK_WARN, names->check.data,
                  "%s%s without a usable replica identity: with wal2json each UPDATE and DELETE is "
                  "a line in the server's log (test_decoding needs none)",
-                 kind_name(relation), below > 0 ? ", it or one below it" : "");
+                 kind_name(relation),
+                 below > 0 ? ", this table or one of its partitions or children" : "");
     if (below == 0) {
-        report_cure(report, "ALTER TABLE %s REPLICA IDENTITY FULL; -- or give it a primary key",
-                    names->sql.data);
+        report_fix(report, "ALTER TABLE %s REPLICA IDENTITY FULL; -- or give it a primary key",
+                   names->sql.data);
     } else {
-        report_cure(report, "--plugin test_decoding, or ALTER TABLE … REPLICA IDENTITY FULL; for "
-                            "each of them.");
+        report_fix(report, "--plugin test_decoding, or ALTER TABLE … REPLICA IDENTITY FULL; for "
+                           "each of them.");
     }
 }
 
@@ -211,7 +212,7 @@ static void report_nearest(struct tables *tables, size_t n)
     struct buffer hint = {0};
 
     wanted_hint(&tables->wanted, n, &hint);
-    report_cure(tables->report, "%.*s", (int)hint.len, hint.data);
+    report_fix(tables->report, "%.*s", (int)hint.len, hint.data);
     buffer_free(&hint);
 }
 
@@ -235,13 +236,13 @@ void tables_report_missing(struct tables *tables)
 
         if (is_missing(tables, set->len + i)) {
             report_missing(tables, "exclude", pattern, CHECK_WARN);
-            report_cure(tables->report, "Leave it out of --exclude, or correct the name.");
+            report_fix(tables->report, "Remove it from --exclude, or correct the name.");
         }
     }
     if (tables->relations >= RELATIONS_MAX) {
         report_check(tables->report, CHECK_WARN, "tables",
-                     "more than %d match: the others were not looked at", RELATIONS_MAX - 1);
-        report_cure(tables->report, "Name fewer at a time with --tables.");
+                     "more than %d match: the others were not checked", RELATIONS_MAX - 1);
+        report_fix(tables->report, "Name fewer tables at a time with --tables.");
     }
 }
 

@@ -148,7 +148,7 @@ static void step_out(struct feed *feed, short revents, int64_t now_us)
         }
         break;
     case OUT_GONE:
-        log_say(feed->log, LOG_INFO, "the reader of standard output has gone");
+        log_say(feed->log, LOG_INFO, "the reader of standard output has closed it");
         stop(feed, FEED_STOPPED, 0, now_us);
         break;
     case OUT_FAILED:
@@ -326,7 +326,7 @@ static bool has_no_new_timeline(const struct feed *feed, struct error *error)
         return true;
     }
     return error_set(error, ERROR_TRANSIENT,
-                     "the server has been promoted; its new timeline is read at a new connection");
+                     "the server has been promoted: reconnecting to read its new timeline");
 }
 
 /* What the server shows now has an effect on each of the parts. */

@@ -31,7 +31,7 @@ void reconnect_failed(struct reconnect *reconnect, struct error *error, const st
                      reconnect->backoff.failures);
     }
     log_report(log, level, error);
-    log_say(log, LOG_INFO, "connecting again in %.2f s", (double)delay_us / (double)CLOCK_S);
+    log_say(log, LOG_INFO, "reconnecting in %.2f s", (double)delay_us / (double)CLOCK_S);
     reconnect->at_us = clock_after(now_us, delay_us);
 }
 

@@ -66,8 +66,7 @@ static void connect_failed(bool is_unix, int failure, struct error *error)
         error_hint(error, "Is the server running there, and on this address and port? See its "
                           "listen_addresses and port.");
     } else if (failure == ENETUNREACH || failure == EHOSTUNREACH) {
-        error_hint(error, "This machine has no way there: see its network, and whether it has "
-                          "IPv6 if the address is one.");
+        error_hint(error, "No route to the server: check routing, and IPv6 if the address is one.");
     }
 }
 

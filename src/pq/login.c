@@ -370,7 +370,7 @@ static bool take_frame(struct login *login, const struct frame *frame, struct er
             break;
         }
     }
-    error_set(error, ERROR_PERMANENT, "received what is not PostgreSQL's protocol");
+    error_set(error, ERROR_PERMANENT, "invalid response from the server (is this PostgreSQL?)");
     error_hint(error, "Check host and port: something else may listen there.");
     return false;
 }
@@ -419,9 +419,9 @@ static void timed_out(const struct login *login, struct error *error)
 {
     if (login->dial != NULL && !dial_reached(login->dial)) {
         error_set(error, ERROR_TRANSIENT, "timeout expired");
-        error_hint(error, "Nothing answers there: check host and port, and the firewalls between.");
+        error_hint(error, "No answer: check host and port, and the firewalls in between.");
     } else {
-        error_set(error, ERROR_TRANSIENT, "timeout expired before the login was through");
+        error_set(error, ERROR_TRANSIENT, "timeout expired before the login was complete");
         error_hint(error, "Check host and port: something else may listen there. A server that is "
                           "busy may need a longer --connect-timeout.");
     }
@@ -432,7 +432,7 @@ static enum step step_checking(struct login *login, struct error *error)
     enum step step = query_step(&login->query, error);
 
     if (step == STEP_FAILED) {
-        error_prefix(error, "could not tell whether it is as target_session_attrs wants it");
+        error_prefix(error, "could not determine whether the server meets target_session_attrs");
     } else if (step == STEP_DONE && login->verdict != TARGET_FITS) {
         *error = login->unfit;
         step = STEP_FAILED;

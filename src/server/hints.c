@@ -11,63 +11,65 @@
 #define NAME_MAX_BYTES 63 /* of a role or a database; the server cuts longer ones */
 
 #define POOLER                                                                                     \
-    "A pooler in between doesn't pass replication on: connect to the server itself, at its own "   \
+    "A pooler in between doesn't support replication: connect to the server itself, at its own "   \
     "host and port."
 
 /* The first that fits counts. */
-struct cure {
+struct fix {
     const char *sqlstate;
     const char *named; /* in the message, DETAIL or HINT; "" fits any */
     const char *hint;  /* with $role, $database and $hba: see append_word */
 };
 
-static const struct cure login_cures[] = {
+static const struct fix login_fixes[] = {
     {"28000", "pg_hba.conf",
      "In the server's pg_hba.conf, above the lines that refuse: $hba\n"
      "Then: SELECT pg_reload_conf();"},
     {"28000", "",
-     "See that the role is there and may log in (ALTER ROLE $role LOGIN;), and what pg_hba.conf "
-     "asks of it: peer wants the system user of that name, cert a client certificate for it."},
+     "Check that the role exists and may log in (ALTER ROLE $role LOGIN;), and what pg_hba.conf "
+     "requires of it: peer requires the system user of that name, cert a client certificate for "
+     "it."},
     {"28P01", "",
      "Check the user name and the password; in psql, \\password $role sets a new one."},
-    {"3D000", "", "psql -l lists the databases; without -d, the user's name is taken for one."},
+    {"3D000", "", "psql -l lists the databases; without -d, the user name is the database name."},
     {"42501", "CONNECT", "GRANT CONNECT ON DATABASE $database TO $role;"},
     {"42501", "", "ALTER ROLE $role REPLICATION; (on Amazon RDS: GRANT rds_replication TO $role;)"},
     {"53300", "max_wal_senders",
      "Raise max_wal_senders and restart the server; who has them: SELECT * FROM "
      "pg_stat_replication;"},
     {"53300", "",
-     "pgnudge takes two connections: raise max_connections, or the limit of the role (ALTER ROLE "
+     "pgnudge needs two connections: raise max_connections, or the limit of the role (ALTER ROLE "
      "$role CONNECTION LIMIT -1;) or the database."},
     {"55000", "DROP DATABASE", ""}, /* its creation was cut short: the server's own hint will do */
     {"55000", "", "ALTER DATABASE $database ALLOW_CONNECTIONS true;"},
-    {"57P03", "", "It is starting, stopping or in recovery: its log says how far it is."},
+    {"57P03", "", "It is starting, stopping or in recovery: the server log shows its progress."},
     {"08P01", "", POOLER},
     {"0A000", "", POOLER},
 };
 
-static const struct cure slot_cures[] = {
+static const struct fix slot_fixes[] = {
     {"42501", "output_plugin_libraries",
      "ALTER ROLE $role SET output_plugin_libraries = 'pgoutput', 'test_decoding', 'wal2json';"},
     {"42501", "", "ALTER ROLE $role REPLICATION; (on Amazon RDS: GRANT rds_replication TO $role;)"},
     {"55000", "max_replication_slots",
      "ALTER SYSTEM SET max_replication_slots = 10; and restart the server."},
     {"55000", "wal_level",
-     "ALTER SYSTEM SET wal_level = logical; and restart the server; a managed one has a switch of "
-     "its own, see pgnudge-setup(7). A standby needs it on its primary too."},
+     "ALTER SYSTEM SET wal_level = logical; and restart the server; managed services have a "
+     "setting of their own, see pgnudge-setup(7). On a standby, its primary needs it too."},
     {"53400", "max_replication_slots",
-     "Who has them: SELECT slot_name, active_pid FROM pg_replication_slots;"},
+     "To list them: SELECT slot_name, active_pid FROM pg_replication_slots;"},
     {"42601", "", POOLER},
     {"0A000", "",
-     "Connect to the primary: a standby makes slots from PostgreSQL 16 on. If this is the primary, "
+     "Connect to the primary: a standby creates logical slots from PostgreSQL 16 on. If this is "
+     "the primary, "
      "a pooler may be in between."},
 };
 
-static bool fits(const struct cure *cure, const struct error *error)
+static bool fits(const struct fix *fix, const struct error *error)
 {
-    return strcmp(error->sqlstate, cure->sqlstate) == 0 &&
-           (strstr(error->message, cure->named) != NULL ||
-            strstr(error->detail, cure->named) != NULL || strstr(error->hint, cure->named) != NULL);
+    return strcmp(error->sqlstate, fix->sqlstate) == 0 &&
+           (strstr(error->message, fix->named) != NULL ||
+            strstr(error->detail, fix->named) != NULL || strstr(error->hint, fix->named) != NULL);
 }
 
 /* As SQL has it, and pg_hba.conf, where no keyword is meant then. */
@@ -156,12 +158,12 @@ static void give(const char *hint, struct error *error, const struct conninfo *i
     buffer_free(&text);
 }
 
-static void cure(const struct cure *cures, size_t count, struct error *error,
-                 const struct conninfo *info)
+static void fix(const struct fix *fixes, size_t count, struct error *error,
+                const struct conninfo *info)
 {
     for (size_t i = 0; i < count; i++) {
-        if (fits(&cures[i], error)) {
-            give(cures[i].hint, error, info);
+        if (fits(&fixes[i], error)) {
+            give(fixes[i].hint, error, info);
             return;
         }
     }
@@ -169,7 +171,7 @@ static void cure(const struct cure *cures, size_t count, struct error *error,
 
 void hint_login(struct error *error, const struct conninfo *info)
 {
-    cure(login_cures, sizeof(login_cures) / sizeof(login_cures[0]), error, info);
+    fix(login_fixes, sizeof(login_fixes) / sizeof(login_fixes[0]), error, info);
 }
 
 void hint_slot(struct error *error, const struct conninfo *info, enum plugin plugin)
@@ -177,6 +179,6 @@ void hint_slot(struct error *error, const struct conninfo *info, enum plugin plu
     if (strcmp(error->sqlstate, "58P01") == 0) {
         give(plugins[plugin].install, error, info);
     } else {
-        cure(slot_cures, sizeof(slot_cures) / sizeof(slot_cures[0]), error, info);
+        fix(slot_fixes, sizeof(slot_fixes) / sizeof(slot_fixes[0]), error, info);
     }
 }

@@ -1,7 +1,7 @@
 /*
- * What to do next, for refusals that have a usual cure. It is chosen by the
+ * What to do next, for refusals that have a usual fix. It is chosen by the
  * SQLSTATE, the command, and the names of settings, files and attributes in
- * what the server says: it says the rest in a language of its own.
+ * what notice from the server: it says the rest in a language of its own.
  *
  * A hint is added as a line of its own to the server's, if that has one, and
  * only once, whoever asks. It is there to be copied: names in it are quoted.

@@ -107,7 +107,8 @@ static void warn_if_synchronous(const struct logical *self)
                 "the server may count pgnudge as a synchronous standby "
                 "(synchronous_standby_names = %s)",
                 session_facts(self->session)->synchronous_standby_names);
-        log_hint(log, LOG_WARNING, "Leave out --no-gate, or name the real standbys there.");
+        log_hint(log, LOG_WARNING,
+                 "Remove --no-visibility-check, or name the real standbys there.");
     }
 }
 

@@ -112,7 +112,7 @@ static void warn_of_identity(const struct reader *reader, struct slice schema, s
     log_say(reader->log, LOG_WARNING, "table \"%.*s\" has no usable replica identity",
             (int)text.len, text.data);
     log_detail(reader->log, LOG_WARNING,
-               "Each UPDATE and DELETE of such a table writes a line to the server's log.");
+               "Each UPDATE and DELETE of such a table writes a line to the server log.");
     log_hint(reader->log, LOG_WARNING,
              "Use --plugin test_decoding, or ALTER TABLE … REPLICA IDENTITY FULL.");
     buffer_free(&text);
@@ -139,7 +139,7 @@ bool reader_notice(struct reader *reader, const struct stream_message *message, 
     if (!server_error_field(message->payload, 'M', &text)) {
         text = (struct slice){"", 0};
     }
-    log_say(reader->log, LOG_DEBUG, "the server says: %.*s", (int)text.len, text.data);
+    log_say(reader->log, LOG_DEBUG, "notice from the server: %.*s", (int)text.len, text.data);
     switch (decoder_warning(text, &schema, &table)) {
     case WARNING_OTHER:
         break;

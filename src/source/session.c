@@ -259,7 +259,7 @@ static bool facts_done(struct session *session, struct error *error)
 
     if (!said->known[FACT_IDENTITY] || !said->known[FACT_SYSTEM_ID] ||
         !said->known[FACT_OLDEST_XID] || timeout_ms > INT32_MAX) {
-        return error_set(error, ERROR_TRANSIENT, "the server did not say who it is");
+        return error_set(error, ERROR_TRANSIENT, "the server did not report its identity");
     }
     facts->wal_sender_timeout_us = timeout_ms > 0 ? (int64_t)timeout_ms * CLOCK_MS : CLOCK_NEVER;
     snprintf(facts->synchronous_standby_names, sizeof(facts->synchronous_standby_names), "%.*s",
@@ -368,7 +368,7 @@ static bool logged_in(struct session *session, struct error *error)
 {
     const char *version = conn_server_version(session_conn(session));
 
-    log_say(session->setup.log, LOG_INFO, "logged in to %s, PostgreSQL %s, %s, with %s",
+    log_say(session->setup.log, LOG_INFO, "logged in to %s, PostgreSQL %s, %s, authentication: %s",
             where(session), version[0] != '\0' ? version : "?",
             conn_tls(session_conn(session)) != NULL ? tls_version(conn_tls(session_conn(session)))
                                                     : "without TLS",
@@ -442,7 +442,8 @@ static void describe_slot(const struct session *session, struct error *error)
     error_prefix(error, "could not create a replication slot with %s on %s",
                  plugins[session->plugin].name, where(session));
     if (session->refusal[0] != '\0' && error->detail[0] == '\0') {
-        error_detail(error, "Nor with %s: %s", plugins[session->plugin - 1].name, session->refusal);
+        error_detail(error, "%s was refused too: %s", plugins[session->plugin - 1].name,
+                     session->refusal);
     }
 }
 

@@ -182,7 +182,7 @@ static bool verify_host(const struct tls *tls, struct error *error)
         return false;
     }
     if (cert == NULL) {
-        return error_set(error, ERROR_PERMANENT, "the server has shown no certificate");
+        return error_set(error, ERROR_PERMANENT, "the server sent no certificate");
     }
     return tlsverify_host(cert, tls->host, error);
 }

@@ -251,8 +251,9 @@ static bool load_key(SSL_CTX *ctx, const struct conninfo *info, const char *cert
         error_set(error, ERROR_PERMANENT, "could not open private key file \"%s\": %s", path,
                   strerror(errno));
         error_detail(error, "It belongs to certificate file \"%s\".", cert);
-        error_hint(error, "Name it with sslkey (PGSSLKEY), or do without the certificate by "
-                          "sslcertmode=disable.");
+        error_hint(
+            error,
+            "Name it with sslkey (PGSSLKEY), or set sslcertmode=disable to send no certificate.");
         return false;
     }
     key = read_key(fd, path, conninfo_text(info, CONN_SSLPASSWORD), error);
@@ -274,7 +275,7 @@ static bool no_cert(const struct conninfo *info, char *path, int why, struct err
     if (why != ENOENT && why != ENOTDIR) {
         error_set(error, ERROR_PERMANENT, "could not open certificate file \"%s\": %s", path,
                   strerror(why));
-        error_hint(error, "Do without it by sslcertmode=disable.");
+        error_hint(error, "To send none, set sslcertmode=disable.");
         return false;
     }
     if (info->sslcertmode == SSLCERTMODE_REQUIRE) {

@@ -76,13 +76,13 @@ static void chain_hint(const struct tls_flaw *flaw, const struct conninfo *info,
 
     switch (flaw->verdict) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
-        error_hint(error, "Put a new one on the server, unless this machine's clock is wrong.");
+        error_hint(error, "Renew the server certificate, unless this machine's clock is wrong.");
         break;
     case X509_V_ERR_CERT_NOT_YET_VALID:
         error_hint(error, "Check this machine's clock.");
         break;
     case X509_V_ERR_CERT_REVOKED:
-        error_hint(error, "Put a new one on the server, and ask its CA why this one was revoked.");
+        error_hint(error, "Renew the server certificate, and ask its CA why this one was revoked.");
         break;
     case X509_V_ERR_UNABLE_TO_GET_CRL:
         error_hint(error, "With sslcrl, sslcrldir or ~/.postgresql/root.crl there must be a "
@@ -97,8 +97,8 @@ static void chain_hint(const struct tls_flaw *flaw, const struct conninfo *info,
                               "send the intermediate certificates.");
         } else {
             error_hint(error,
-                       "The root CA's certificate belongs into \"%s\" (sslrootcert); the server "
-                       "must send the intermediate ones.",
+                       "Put the root CA's certificate in \"%s\" (sslrootcert); the server must "
+                       "send the intermediate ones.",
                        roots);
         }
         break;
@@ -269,7 +269,7 @@ static void explain_names(const struct names *names, X509 *cert, struct error *e
     }
     name_text(X509_get_subject_name(cert), subject);
     error_detail(error, "The certificate has the subject \"%s\".", subject);
-    error_hint(error, "Connect by a name that the certificate carries.");
+    error_hint(error, "Connect by a name in the certificate.");
 }
 
 bool tlsverify_host(X509 *cert, const char *host, struct error *error)

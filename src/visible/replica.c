@@ -143,7 +143,7 @@ void replica_report_refused(struct replica *replica, const struct error *error)
 {
     if (!replica->away_reported) {
         replica->away_reported = true;
-        warn(replica, error, "Items wait until it can be asked.");
+        warn(replica, error, "Items wait until it answers.");
     }
 }
 
@@ -256,8 +256,8 @@ static enum replica_event take_shown(struct replica *replica, int64_t now_us)
     if (!replica->walsender && !replica->plain_reported) {
         replica->plain_reported = true;
         warn(replica, &replica->refusal,
-             "It tells its timeline to a replication connection only. After a failover items wait "
-             "until pg_control_recovery() shows the new one.");
+             "Its timeline is only available on a replication connection. After a failover, items "
+             "wait until pg_control_recovery() shows the new one.");
     }
     warn_if_parted(replica);
     replica->has_worked = true;

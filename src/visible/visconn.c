@@ -223,8 +223,8 @@ static enum visconn_event down(struct visconn *visconn, int64_t now_us, struct e
     drop_questions(visconn, now_us, error);
     visconn->identified = false;
     pace_by(&visconn->pace, 0); /* as soon as it is up again */
-    error_prefix(error, "the second connection, which tells what can be seen, %s",
-                 visconn->has_worked ? "is lost" : "can't be made");
+    error_prefix(error, "the visibility connection %s",
+                 visconn->has_worked ? "was lost" : "could not be made");
     return VISCONN_FAILED;
 }
 

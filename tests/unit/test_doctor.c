@@ -44,11 +44,11 @@ static void hosts(void)
     CHECK_INT(platform_join(PLATFORM_NEON, PLATFORM_PLAIN), PLATFORM_NEON);
 }
 
-static void cures(void)
+static void fixes(void)
 {
     static const struct {
         enum platform platform;
-        const char *name, *value, *cure;
+        const char *name, *value, *fix;
     } cases[] = {
         {PLATFORM_PLAIN, "wal_level", "logical",
          "ALTER SYSTEM SET wal_level = logical; -- then restart the server"},
@@ -56,23 +56,23 @@ static void cures(void)
          "Set wal_level = logical as pgnudge-setup(7) says for Amazon RDS, and restart the "
          "server."},
     };
-    struct buffer cure = {0};
+    struct buffer fix = {0};
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        CASE("%s", cases[i].cure);
-        buffer_clear(&cure);
-        platform_fix(cases[i].platform, cases[i].name, cases[i].value, &cure);
-        CHECK_BUFFER(cure, cases[i].cure);
+        CASE("%s", cases[i].fix);
+        buffer_clear(&fix);
+        platform_fix(cases[i].platform, cases[i].name, cases[i].value, &fix);
+        CHECK_BUFFER(fix, cases[i].fix);
     }
     for (int i = 0; i < PLATFORMS; i++) {
         CASE("%s", platform_name((enum platform)i));
-        buffer_clear(&cure);
-        platform_fix((enum platform)i, "max_wal_senders", "10", &cure);
-        buffer_byte(&cure, '\0');
-        CHECK(strstr(cure.data, "max_wal_senders = 10") != NULL);
-        CHECK(strstr(cure.data, "(null)") == NULL);
+        buffer_clear(&fix);
+        platform_fix((enum platform)i, "max_wal_senders", "10", &fix);
+        buffer_byte(&fix, '\0');
+        CHECK(strstr(fix.data, "max_wal_senders = 10") != NULL);
+        CHECK(strstr(fix.data, "(null)") == NULL);
     }
-    buffer_free(&cure);
+    buffer_free(&fix);
 }
 
 static void fill(struct report *report)
@@ -81,8 +81,8 @@ static void fill(struct report *report)
 
     report_check(report, CHECK_OK, "one", "%s", "found\n\033[1m\xff");
     report_check(report, CHECK_WARN, "two\t", "x");
-    report_cure(report, "first");
-    report_cure(report, "second");
+    report_fix(report, "first");
+    report_fix(report, "second");
     error_set(&error, ERROR_PERMANENT, "message");
     error_detail(&error, "detail");
     report_error(report, CHECK_FAIL, "three", &error, "fallback");
@@ -110,7 +110,7 @@ static void lines(void)
                                        "      another\n"
                                        "use   no plugin: why\n"
                                        "use   --option: because\n"
-                                       "result: a feed would not work, 2 checks failed\n");
+                                       "result: NOT READY, 2 checks failed\n");
     CHECK_INT(report_count(report, CHECK_FAIL), 2);
     CHECK_INT(report_count(report, CHECK_OK), 1);
     report_free(report);
@@ -131,9 +131,9 @@ static void document(void)
     report_free(report);
     REQUIRE(json != NULL);
     text = &(struct buffer){0};
-    buffer_text(text, cJSON_GetObjectItem(
-                          cJSON_GetArrayItem(cJSON_GetObjectItem(json, "checks"), 1), "cure")
-                          ->valuestring);
+    buffer_text(
+        text, cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "checks"), 1), "fix")
+                  ->valuestring);
     CHECK_BUFFER(*text, "first\nsecond");
     CHECK(cJSON_IsFalse(cJSON_GetObjectItem(json, "works")));
     CHECK(cJSON_IsNull(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "recommendation"), "plugin")));
@@ -144,7 +144,7 @@ static void document(void)
 static const struct check_test tests[] = {
     {"signs tell the platform", signs},
     {"so do hosts' names", hosts},
-    {"each has its own way to change a setting", cures},
+    {"each has its own way to change a setting", fixes},
     {"the report as lines, fit for a terminal", lines},
     {"the report as a document", document},
 };

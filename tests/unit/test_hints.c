@@ -197,7 +197,7 @@ static void slots_in_use(void)
     hint_slot(&error, &info, PLUGIN_WAL2JSON);
     hint_slot(&error, &info, PLUGIN_WAL2JSON);
     CHECK_TEXT(error.hint, "Free one or increase max_replication_slots.\n"
-                           "Who has them: SELECT slot_name, active_pid FROM pg_replication_slots;");
+                           "To list them: SELECT slot_name, active_pid FROM pg_replication_slots;");
     conninfo_free(&info);
 }
 

@@ -62,7 +62,7 @@ commit() {
     wait_for stalled "${3:-1}"
 }
 
-# --- the second connection ---
+# --- the visibility connection ---
 
 gate="pg_stat_activity WHERE usename = 'pgnudge' AND backend_type = 'client backend'"
 
@@ -71,7 +71,7 @@ shut_gate() {
     sql 'SET synchronous_commit = local' 'ALTER ROLE pgnudge CONNECTION LIMIT 0' \
         "SELECT pg_terminate_backend(pid) FROM $gate" >/dev/null
     wait_for is_true "count(*) = 0 FROM $gate"
-    wait_for said 'warning: the second connection, .* is lost: '
+    wait_for said 'warning: the visibility connection was lost: '
 }
 
 open_gate() {
@@ -110,7 +110,7 @@ waits_until_it_can_be_seen() {
 
 comes_too_early() {
     sql 'TRUNCATE orders'
-    listen --plugin "$plugin" --no-gate
+    listen --plugin "$plugin" --no-visibility-check
     stall
     commit writer 'INSERT INTO orders (n) VALUES (1)'
     wait_for saw 'count("public.orders") == 1'
@@ -120,9 +120,9 @@ comes_too_early() {
     stop
 }
 
-@test "--no-gate prints it at once, and keeps no second connection" {
+@test "--no-visibility-check prints it at once, and keeps no visibility connection" {
     each_plugin comes_too_early
-    listen --no-gate
+    listen --no-visibility-check
     is_true "count(*) = 0 FROM $gate"
 }
 
@@ -363,9 +363,9 @@ missed_by_stream_and_reload() {
     saw 'count("public.orders") == 0'
 }
 
-# --- the second connection ---
+# --- the visibility connection ---
 
-@test "the second connection is lost: items wait, and it comes back by itself" {
+@test "the visibility connection is lost: items wait, and it comes back by itself" {
     local old
     listen --backoff 10ms,100ms
     old=$(walsender)
@@ -385,7 +385,7 @@ missed_by_stream_and_reload() {
     [[ $(walsender) == "$old" ]]
 }
 
-# The second connection has been let in there.
+# The visibility connection has been let in there.
 identified_by_other() {
     local seen="SELECT count(*) FROM pg_stat_database
         WHERE datname = '$PGDATABASE' AND xact_commit > 0"
@@ -412,16 +412,16 @@ identified_by_other() {
     server_stop "$other" immediate
 }
 
-@test "the first second connection can't be made: all is tried again, or ended if so asked" {
+@test "the first visibility connection can't be made: all is tried again, or ended if so asked" {
     only_a_stream
     launch --no-reconnect
     ends_with 1
     [[ ! -s $out ]]
-    said 'error: the second connection, .* too many connections'
+    said 'error: the visibility connection .* too many connections'
     [[ $(grep -c 'too many connections' "$err") == 1 ]]
     wait_for no_slot
     launch --backoff 10ms,100ms
-    wait_for said 'second connection'
+    wait_for said 'visibility connection'
     [[ ! -s $out ]]
     sql 'ALTER ROLE pgnudge CONNECTION LIMIT -1'
     wait_for saw 'reasons == ["connected"]'
@@ -511,7 +511,7 @@ late_standby() {
     under_a_late_standby
     none_too_early
     stop
-    under_a_late_standby --no-gate # what is tested here can fail
+    under_a_late_standby --no-visibility-check # what is tested here can fail
     run ! none_too_early
     stop
 }
@@ -526,7 +526,7 @@ late_standby() {
 
 warned_and_counted() {
     stall '*'
-    listen --plugin "$plugin" --no-gate --status-interval 1h "$@"
+    listen --plugin "$plugin" --no-visibility-check --status-interval 1h "$@"
     said 'warning: the server may count pgnudge as a synchronous standby'
     session writer
     for table in orders items; do
@@ -538,7 +538,7 @@ warned_and_counted() {
     stop
 }
 
-@test "--no-gate: it may be counted, says so, and no COMMIT waits for a status interval" {
+@test "--no-visibility-check: it may be counted, says so, and no COMMIT waits for a status interval" {
     configure wal_sender_timeout 0
     each_plugin warned_and_counted
     each_plugin warned_and_counted --tables orders
