@@ -32,6 +32,7 @@ unit() {
 @test "connection strings" { unit connstring; }
 @test "connection parameters, from where they come" { unit connlayers; }
 @test "decoders" { unit decode; }
+@test "delivery" { unit delivery; }
 @test "dialling" { unit dial; }
 @test "the doctor's platforms and report" { unit doctor; }
 @test "durations" { unit duration; }

@@ -27,9 +27,9 @@ struct scram {
     struct buffer final;                   /* client-final-message-without-proof */
     struct buffer auth;                    /* AuthMessage */
     EVP_MAC_CTX *mac;                      /* COMPUTING: HMAC with the password as its key */
-    uint64_t left;                         /* … iterations still to do */
-    unsigned char last[EVP_MAX_MD_SIZE];   /* … U of the last one (RFC 5802, 2.2: Hi) */
-    unsigned char salted[EVP_MAX_MD_SIZE]; /* … their sum; at the end the salted password */
+    uint64_t left;                         /* iterations still to do */
+    unsigned char last[EVP_MAX_MD_SIZE];   /* U of the last iteration (RFC 5802, 2.2: Hi) */
+    unsigned char salted[EVP_MAX_MD_SIZE]; /* the sum of all U; at the end the salted password */
     unsigned char server_signature[EVP_MAX_MD_SIZE];
 };
 

@@ -43,7 +43,7 @@
 #define LINEAGE_MAX      64    /* a table and what stands above it */
 #define EDGES_MAX        256   /* between these */
 #define LOOKUP_ASKED_MAX 200   /* names looked up in one question */
-#define LOOKUP_EDGES_MAX 16384 /* … and what stands above them */
+#define LOOKUP_EDGES_MAX 16384 /* edges above the names of one question */
 
 /* ---- what the user gives ---- */
 

@@ -258,6 +258,28 @@ void window_close(struct window *window, struct item *closed)
     window->open = STOPPED;
 }
 
+bool window_put_back(struct window *window, const struct item *closed, int64_t now_us)
+{
+    struct item *item = &window->item;
+
+    item->lsn = closed->lsn > item->lsn ? closed->lsn : item->lsn;
+    if (closed->resync != RESYNC_NONE) {
+        item->resync = RESYNC_NONE; /* the first one's reason */
+        window_resync(window, closed->resync, now_us);
+        return true;
+    }
+    window->open = (struct window_timer){now_us, now_us};
+    for (size_t i = 0; i < closed->len; i++) {
+        const struct item_event *event = &closed->events[i];
+        struct tally tally = {event->count, event->first_seen_us, event->arrival};
+
+        if (!add_changes(window, event->name, &tally)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void window_clear(struct window *window)
 {
     forget_events(window);

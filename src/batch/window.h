@@ -48,8 +48,8 @@ struct window {
     bool at_once;        /* its resync was asked for: no debounce */
     bool unordered;      /* an event was added late */
     bool in_transaction; /* between a BEGIN and its COMMIT */
-    uint32_t xid;        /* … of that one */
-    unsigned marks;      /* … for `unseen`, at its COMMIT */
+    uint32_t xid;        /* of the transaction under way */
+    unsigned marks;      /* that `unseen` gets at its COMMIT */
     uint64_t newest_lsn; /* of this connection: the slot's consistent point, or a later COMMIT */
     uint64_t last_lsn;   /* the end of the newest COMMIT, watched or not */
     struct window_timer open;
@@ -118,6 +118,12 @@ int64_t window_lookup_deadline(const struct window *window);
 
 /* Moves what is in the window to `closed`, which must be empty, and begins a new one. */
 void window_close(struct window *window, struct item *closed);
+
+/*
+ * Puts an item back that was closed, and is visible: it is due at once, merged with what has come
+ * since. False: out of memory.
+ */
+bool window_put_back(struct window *window, const struct item *closed, int64_t now_us);
 
 /* Empties it: something else stands for what was in it. */
 void window_clear(struct window *window);

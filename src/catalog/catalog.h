@@ -50,18 +50,18 @@ struct catalog {
     struct lookup lookup;
     enum catalog_state state;
     size_t asked_unknown;     /* LOOKING: how many of them are met for the first time */
-    size_t asked_hidden;      /* … and how many were hidden */
+    size_t asked_hidden;      /* LOOKING: how many of them were hidden */
     size_t round_left;        /* known ones still to be asked in this second */
     size_t unknown_left;      /* how many unknown ones the last look left waiting */
     unsigned rounds;          /* looks in a row that didn't make them fewer */
     struct part doubt;        /* changes whose names may have meant another table */
     bool renamed;             /* RENAMES: something has been, since */
     size_t schemas;           /* RENAMES: how many are new or renamed */
-    bool filters;             /* names are filtered in the server: those of */
-    struct pushdown pushdown; /* … this, as they were when they were last found right */
+    bool filters;             /* names are filtered in the server: `pushdown` has them */
+    struct pushdown pushdown; /* as its names were when they were last found right */
     struct pushdown recheck;
     struct part ended;       /* transactions that may have changed what the filters rest on */
-    struct part ended_asked; /* … of which the recheck knows */
+    struct part ended_asked; /* those that the recheck under way covers */
     int64_t ask_us;          /* nothing is asked before that: a question has failed */
     int64_t compare_us;      /* when the known ones are due */
     int64_t recheck_us;

@@ -17,7 +17,7 @@ enum change_kind {
     CHANGE_COMMIT,
     CHANGE_TABLE,     /* one row, or a TRUNCATE's one table */
     CHANGE_MESSAGE,   /* pg_logical_emit_message with the prefix MESSAGE_PREFIX */
-    CHANGE_IGNORED,   /* … with another prefix */
+    CHANGE_IGNORED,   /* a logical decoding message with another prefix */
     CHANGE_UNREADABLE /* something that may have been a change */
 };
 
@@ -26,7 +26,7 @@ struct change {
     uint32_t xid;         /* BEGIN, COMMIT; 0 where the plugin gives none */
     struct slice name;    /* TABLE: schema and table in the plugin's own writing, borrowed */
     struct slice content; /* MESSAGE: in the plugin's own writing, borrowed */
-    bool truncated;       /* … and there is more of it */
+    bool truncated;       /* the content is longer than that */
 };
 
 #define MESSAGE_PREFIX "pgnudge"
@@ -37,8 +37,8 @@ struct decoder {
     struct slice input; /* not yet looked at */
     bool more;          /* pieces of this message are still to come */
     bool in_names;      /* test_decoding: in the list of names */
-    bool in_quotes;     /* … and in a quoted one */
-    bool after_comma;   /* … and in front of the next one's blank */
+    bool in_quotes;     /* in_names: inside double quotes */
+    bool after_comma;   /* in_names: the next byte is the blank behind a comma */
     bool begun;         /* nothing of the message has been looked at yet */
     size_t carry_len;
     char carry[RAW_NAME_MAX]; /* a name that a piece's end cut */

@@ -16,7 +16,7 @@
 
 #include "decode/wal2json.h"
 
-#define BETWEEN "\",\"table\":\"" /* … of a name's two parts */
+#define BETWEEN "\",\"table\":\"" /* what stands between a name's two parts */
 
 /* The end of the string whose first byte is at `at`: its closing quote, or NULL. */
 static const char *string_end(const char *at, const char *end)

@@ -65,7 +65,7 @@ struct checks {
     int64_t entered_us;         /* the state */
     struct login *login[SIDES]; /* they own the connections too */
     struct error login_error;   /* of the walsender's login */
-    enum login_stage failed_at; /* … and how far it got */
+    enum login_stage failed_at; /* how far that login got */
     struct query query;
     enum side side;              /* of the query */
     char identity[IDENTITY_MAX]; /* the walsender's */
@@ -81,7 +81,7 @@ struct checks {
     bool slot_failed; /* for a reason that is no plugin's */
     struct cancel *cancel;
     unsigned cancels;                     /* begun for this slot */
-    unsigned strays;                      /* … and their signals that came late */
+    unsigned strays;                      /* cancel signals that came late */
     struct stream *stream;                /* TRIP */
     bool message_sent;                    /* TRIP: the ordinary connection is through */
     bool came_back;                       /* TRIP */

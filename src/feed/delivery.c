@@ -11,7 +11,7 @@ static bool is_visible(const struct delivery *delivery)
 
 bool delivery_due(const struct delivery *delivery, bool may_close, int64_t now_us)
 {
-    return delivery->has_closed ? is_visible(delivery)
+    return delivery->has_closed ? !delivery->is_with_out && is_visible(delivery)
                                 : may_close && now_us >= window_deadline(delivery->window);
 }
 
@@ -23,27 +23,46 @@ static void close_window(struct delivery *delivery, int64_t now_us)
     visible_hurry(delivery->visible, &delivery->closed, UNSEEN_CLOSED, now_us);
 }
 
-void delivery_drop(struct delivery *delivery)
+static void forget(struct delivery *delivery)
 {
     item_clear(&delivery->closed);
     unseen_move(delivery->visible->unseen, UNSEEN_CLOSED, 0);
-    delivery->has_closed = false;
+    delivery->has_closed = delivery->is_with_out = false;
 }
 
-/* From here on the item is the out's. */
+void delivery_drop(struct delivery *delivery)
+{
+    if (!delivery->is_with_out) {
+        forget(delivery);
+    }
+}
+
+static bool counts(const struct item *item)
+{
+    return item->resync != RESYNC_CONNECTED;
+}
+
 static void hand_on(struct delivery *delivery)
 {
     const struct item *item = &delivery->closed;
 
+    delivery->is_with_out = true;
     delivery->out->ops->begin(delivery->out, item);
-    if (item->resync != RESYNC_CONNECTED) {
-        delivery->items++;
-    }
+    delivery->items += counts(item) ? 1 : 0;
     if (item->resync != RESYNC_NONE) {
         delivery->resync_printed = true;
         log_say(delivery->log, LOG_INFO, "resync: %s", resync_text(item->resync));
     }
-    delivery_drop(delivery);
+}
+
+/* The item goes back to the window. False: out of memory. */
+static bool take_back(struct delivery *delivery, int64_t now_us)
+{
+    bool ok = window_put_back(delivery->window, &delivery->closed, now_us);
+
+    delivery->items -= counts(&delivery->closed) ? 1 : 0;
+    forget(delivery);
+    return ok;
 }
 
 void delivery_advance(struct delivery *delivery, bool may_close, int64_t now_us)
@@ -60,24 +79,37 @@ void delivery_advance(struct delivery *delivery, bool may_close, int64_t now_us)
     }
 }
 
+static enum out_event step(struct delivery *delivery, short revents, int64_t now_us,
+                           struct error *error)
+{
+    enum out_event event = delivery->out->ops->step(delivery->out, revents, now_us, error);
+
+    if (event == OUT_DONE) {
+        forget(delivery);
+    } else if (event == OUT_FAILED && !take_back(delivery, now_us)) {
+        error_memory(error);
+        return OUT_BROKEN;
+    }
+    return event;
+}
+
 enum out_event delivery_step(struct delivery *delivery, short revents, bool may_close,
                              int64_t now_us, struct error *error)
 {
-    struct out *out = delivery->out;
-    enum out_event event = out->ops->step(out, revents, now_us, error);
+    enum out_event event = step(delivery, revents, now_us, error);
 
     if (event != OUT_NOTHING) {
         return event;
     }
     delivery_advance(delivery, may_close, now_us);
-    return out->ops->busy(out) ? out->ops->step(out, 0, now_us, error) : OUT_NOTHING;
+    return delivery->out->ops->busy(delivery->out) ? step(delivery, 0, now_us, error) : OUT_NOTHING;
 }
 
 void delivery_keep_visible(struct delivery *delivery)
 {
     struct window *window = delivery->window;
 
-    if (delivery->has_closed &&
+    if (delivery->has_closed && !delivery->is_with_out &&
         !visible_here(delivery->visible, &delivery->closed, UNSEEN_CLOSED)) {
         delivery_drop(delivery);
     }

@@ -15,8 +15,10 @@
 #include "visible/visible.h"
 
 /*
- * 1. While has_closed, `closed` waits; nothing joins it any more, and no other window closes.
+ * 1. While has_closed, `closed` waits or is on its way; nothing joins it any more, and no other
+ *    window closes.
  * 2. The xids that it waits for are those marked UNSEEN_CLOSED.
+ * 3. While is_with_out, the out has it: it is visible, and nothing else may stand for it.
  */
 struct delivery {
     const struct log *log; /* borrowed, as are the next two */
@@ -25,8 +27,9 @@ struct delivery {
     struct out *out; /* owned */
     struct item closed;
     bool has_closed;
+    bool is_with_out;
     bool window_asked;   /* the visibility has been asked for since the window opened */
-    bool resync_printed; /* … so that the next is `reconnected` */
+    bool resync_printed; /* so the next resync after a connect is `reconnected` */
     uint64_t items;      /* that count for --count */
 };
 

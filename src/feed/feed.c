@@ -37,7 +37,7 @@ struct feed {
     struct reconnect reconnect;
     struct source *source;
     bool live;
-    bool ever_live; /* … and, if wanted, the visibility connection has worked */
+    bool ever_live; /* a stream was live, and, if wanted, the visibility connection had worked */
     struct visible visible;
     struct questions questions;
     struct delivery delivery;
@@ -151,7 +151,9 @@ static void step_out(struct feed *feed, short revents, int64_t now_us)
         log_say(feed->log, LOG_INFO, "the reader of standard output has closed it");
         stop(feed, FEED_STOPPED, 0, now_us);
         break;
-    case OUT_FAILED:
+    case OUT_FAILED: /* it is in the window again */
+        break;
+    case OUT_BROKEN:
         fail(feed, &error, FEED_ERROR, now_us);
         break;
     }

@@ -16,7 +16,7 @@ struct intake {
     struct window *window;
     struct barrier *barrier;
     int64_t now_us;  /* when what is being taken arrived; set before each turn of the source */
-    int64_t wall_us; /* … by the wall clock */
+    int64_t wall_us; /* the same moment by the wall clock */
 
     /* A COMMIT has been taken; or NULL. */
     void (*committed)(void *context);

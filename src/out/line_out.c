@@ -47,7 +47,7 @@ static bool busy(const struct out *out)
 
 static enum out_event event_of(enum output_result result)
 {
-    return result == OUTPUT_GONE ? OUT_GONE : OUT_FAILED;
+    return result == OUTPUT_GONE ? OUT_GONE : OUT_BROKEN;
 }
 
 /* The reader is gone, or nothing can be written: the line that has begun never ends. */

@@ -1,7 +1,4 @@
-/*
- * Where items go. An item that has begun is the out's own: it is finished, or
- * has failed and is due again, merged with what has come since.
- */
+/* Where items go, one at a time. */
 #ifndef PGNUDGE_OUT_OUT_H
 #define PGNUDGE_OUT_OUT_H
 
@@ -14,9 +11,10 @@
 
 enum out_event {
     OUT_NOTHING,
-    OUT_DONE,   /* the item that had begun is out */
-    OUT_FAILED, /* … is not; the error says why, and no other can be */
-    OUT_GONE    /* nobody takes items any more */
+    OUT_DONE,   /* the item is out */
+    OUT_FAILED, /* it is not: it is due again, merged with what has come since */
+    OUT_GONE,   /* nobody takes items any more */
+    OUT_BROKEN  /* no item can go out any more: the error says why */
 };
 
 struct out;

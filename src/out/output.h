@@ -21,7 +21,7 @@ enum output_kind { OUTPUT_FILE, OUTPUT_PIPE, OUTPUT_TERMINAL, OUTPUT_SOCKET };
 struct output {
     enum output_kind kind;
     int fd;          /* stdout, or our own open file on the same pipe or terminal */
-    bool own;        /* … which doesn't block */
+    bool own;        /* `fd` is our own open file, which doesn't block */
     bool pipe_sized; /* the pipe is one page, or can't be made so */
     bool held_up;    /* it can't yet, for what others wrote: try again, don't poll */
     struct buffer line;

@@ -44,7 +44,7 @@ struct login {
     const char *method;          /* after that */
     struct query query;          /* while CHECKING */
     enum target_verdict verdict; /* TARGET_UNFIT: the attempt failed for that */
-    struct error unfit;          /* … and why */
+    struct error unfit;          /* why it is not the wanted one */
 };
 
 static void close_attempt(struct login *login)

@@ -10,11 +10,11 @@ struct stream {
     struct stream_setup setup;
     uint64_t received;       /* the highest LSN that came: LSNs go back between transactions */
     uint64_t settled;        /* see stream_settled */
-    uint64_t settled_told;   /* … and how much of it the server knows */
+    uint64_t settled_told;   /* how much of `settled` the server knows */
     int64_t answer_us;       /* when what is owed is due; CLOCK_NEVER: nothing is */
     int64_t last_receive_us; /* for liveness */
     int64_t next_request_us; /* when the next status asks for a reply */
-    bool asked;              /* … and one has, or was to, since last_receive_us */
+    bool asked;              /* a reply has been requested since last_receive_us */
     char copy_kind;          /* of the CopyData whose pieces are coming */
 };
 

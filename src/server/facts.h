@@ -30,7 +30,7 @@ enum fact {
     FACT_SYSTEM_ID,
     FACT_OLDEST_XID, /* pg_current_snapshot()'s xmin */
     FACT_TABLES,     /* ordinary ones, partitions too, but for the system's */
-    FACT_UNLOGGED,   /* … of these, as is the next */
+    FACT_UNLOGGED,   /* of FACT_TABLES, as is the next */
     FACT_KEYLESS,    /* without a usable replica identity */
     FACTS
 };

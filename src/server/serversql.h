@@ -39,6 +39,6 @@
 #define SQL_SYSTEM_ID "(SELECT system_identifier FROM pg_catalog.pg_control_system())::text"
 
 #define IDENTITY_MAX  64 /* bytes of SQL_IDENTITY's result, NUL included */
-#define SYSTEM_ID_MAX 24 /* … of SQL_SYSTEM_ID's */
+#define SYSTEM_ID_MAX 24 /* bytes of SQL_SYSTEM_ID's result, NUL included */
 
 #endif

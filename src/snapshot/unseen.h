@@ -28,7 +28,7 @@ enum {
     UNSEEN_STREAMED = 1, /* all have it */
     UNSEEN_UNKNOWN = 2,  /* it changed a table that is still being looked up */
     UNSEEN_OPEN = 4,     /* it has changes in the open window */
-    UNSEEN_CLOSED = 8    /* … in the item that waits to be printed */
+    UNSEEN_CLOSED = 8    /* it has changes in the closed item */
 };
 
 #define UNSEEN_MARKS 4 /* how many bits that are */

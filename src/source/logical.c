@@ -39,7 +39,7 @@ struct logical {
     bool stopping;        /* CANCELLING ends in CLOSED, not LOST */
     bool fresh;           /* LIVE: what came with the session's last answer is still to be taken */
     bool low_water_works; /* LIVE: poll can tell when READ_BATCH_BYTES wait */
-    bool low_water;       /* … and does */
+    bool low_water;       /* LIVE: poll is asked to wait for READ_BATCH_BYTES */
     int64_t cancel_until_us; /* CANCELLING: when to give that up */
 };
 

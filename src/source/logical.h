@@ -14,7 +14,7 @@ struct logical_setup {
     struct session_setup session;
     struct sink sink;
     int64_t status_interval_us; /* as the user wants it */
-    bool status_interval_given; /* … or was it the default: lowering it is no news then */
+    bool status_interval_given; /* lowering it is worth a warning */
     int64_t liveness_us;        /* silence that means a dead link; CLOCK_NEVER: none does */
     int64_t slot_timeout_us;    /* how long the server may create the slot; CLOCK_NEVER: forever */
     int64_t debounce_us;

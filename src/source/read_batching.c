@@ -6,7 +6,7 @@
 #define UNTOLD_US     (CLOCK_MS / 4) /* a Unix socket holds some 200 messages */
 #define SHORTEST_US   (CLOCK_MS / 2)
 #define MEASURE_US    (2 * CLOCK_MS) /* at least: 500 messages a second are worth a pause */
-#define DEBOUNCE_PART 4              /* … of which a pause is at most one */
+#define DEBOUNCE_PART 4              /* a pause is at most one part of the debounce */
 #define WORTH_BYTES   512            /* in the longest pause: some five messages */
 
 void read_batching_init(struct read_batching *batching, int64_t debounce_us, bool told)

@@ -3,7 +3,7 @@
  * whoever wakes for each pays for two context switches a change, and makes the
  * server pay for as many. Where nothing hurries (a window is open, or a
  * transaction under way), a busy stream is left alone for some milliseconds and
- * then read in one batching; a quiet one is read as it comes, at any time. No I/O.
+ * then read in one go; a quiet one is read as it comes, at any time. No I/O.
  */
 #ifndef PGNUDGE_SOURCE_READ_BATCHING_H
 #define PGNUDGE_SOURCE_READ_BATCHING_H
@@ -18,8 +18,8 @@ struct read_batching {
     int64_t longest_us; /* pause */
     int64_t pause_us;   /* between two reads; 0: none is worth it */
     int64_t since_us;   /* of the measuring under way */
-    size_t bytes;       /* … what has come */
-    int64_t next_us;    /* when the next gulp is due */
+    size_t bytes;       /* that have come since since_us */
+    int64_t next_us;    /* when the next read is due */
 };
 
 /*

@@ -27,7 +27,7 @@ struct session_setup {
     const struct pattern_set *tables;
     const struct pattern_set *exclude;
     bool first;          /* the tables that the user named must be there */
-    bool allow_missing;  /* … or are warned about */
+    bool allow_missing;  /* they are only warned about */
     enum plugin plugin;  /* PLUGINS: each in turn until the server takes one */
     bool wants_timeline; /* its history is needed: a replica has to be compared with it */
     int64_t

@@ -53,7 +53,7 @@ struct table_ref {
     struct table_ref *next;     /* WAITING: in its queue */
     struct table_ref *follower; /* of the change behind its last one; NULL: not known */
     struct part asked;          /* before the look that is under way, or was not final */
-    struct part since;          /* … and after that */
+    struct part since;          /* changes after `asked` */
     struct identity identity;
     uint32_t known_since;  /* xmax of the first final look that showed this identity */
     struct relation table; /* UTF-8 */

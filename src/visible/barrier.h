@@ -28,7 +28,7 @@
 enum barrier_state {
     BARRIER_OFF,
     BARRIER_WANTING, /* the list is still to be asked for */
-    BARRIER_LISTING, /* … and has been */
+    BARRIER_LISTING, /* the list has been asked for */
     BARRIER_HOLDING, /* the resync waits */
     BARRIER_LATE     /* it has been let go; some of the list have not come through */
 };

@@ -36,8 +36,8 @@ struct replica_setup {
 
 enum replica_event {
     REPLICA_NOTHING,
-    REPLICA_SEEN,   /* replica_shows may have changed */
-    REPLICA_BACK,   /* … and what it showed before may be gone: its readers should reload */
+    REPLICA_SEEN, /* replica_shows may have changed */
+    REPLICA_BACK, /* an answer; what was visible before may not be any more: its readers should reload */
     REPLICA_REFUSED /* for good, and it has never worked: see the error */
 };
 

@@ -28,18 +28,18 @@ struct visible {
     struct flush_horizon horizon; /* likewise */
 };
 
-/* Up to which positions the changes come that … */
+/* Positions, each of the last change of its kind. */
 struct visible_positions {
-    uint64_t stream; /* … the stream has brought */
-    uint64_t closed; /* … are in the closed item */
-    uint64_t open;   /* … are in the open window; UINT64_MAX: more is on its way */
-    uint64_t last;   /* … have been committed at all */
+    uint64_t stream; /* that the stream has brought */
+    uint64_t closed; /* in the closed item */
+    uint64_t open;   /* in the open window; UINT64_MAX: a transaction is under way */
+    uint64_t last;   /* committed, watched or not */
 };
 
 /* Whether the server shows all of the item, whose transactions have this mark in `unseen`. */
 bool visible_here(const struct visible *visible, const struct item *item, unsigned mark);
 
-/* … and all replicas do. */
+/* Whether the server and all replicas do. */
 bool visible_everywhere(const struct visible *visible, const struct item *item, unsigned mark);
 
 /* The item waits: asks, in a hurry, wherever it isn't visible yet. */
