@@ -49,7 +49,7 @@ figures() {
     cat table
     local both='([0-9.]+ +[0-9.-]+|- +[0-9.]+)' range='(-|[0-9.]+ to [0-9.]+)'
     run -1 grep -vE "^[A-Za-z0-9/]+ +$both +[0-9.-]+  $range\$" <(figures)
-    # LISTEN three times, and the gate's query
+    # LISTEN three times, and the visibility query
     (($(figures | grep -cE '^ms +- ') == 4 && $(figures | grep -cE '^[^ ]+ +- ') == 4))
     for part in BIG LATENCY START IDLE MEMORY CATALOG TLS DECODE; do
         grep -q "^${part}[:,]" table

@@ -92,7 +92,7 @@ teardown() {
     line ok 'synchronous_standby_names: none'
     line ok 'encoding: UTF8'
     line ok 'tables: all, at present 4, '
-    line ok 'gate: '
+    line ok 'visibility connection: '
     line ok 'transactions: none'
     line ok 'plugin test_decoding: '
     line ok 'plugin wal2json: '
@@ -186,7 +186,7 @@ fails() {
     fix '.*password'
     run ! grep -q wrong "$report" "$report.json"
     PGUSER=locked PGPASSWORD=right examine 0
-    line ok 'login: .* by SCRAM-SHA-256'
+    line ok 'login: .* authentication: SCRAM-SHA-256'
     sql 'DROP ROLE locked'
 }
 
@@ -198,7 +198,7 @@ fails() {
     line ok 'wal_level: logical'
     line ok 'table public.orders: '
     no_line plugin
-    no_line gate
+    no_line 'visibility connection'
     sql "$(grep -oE 'ALTER ROLE .*;' "$report")"
     examine 0
 }
@@ -214,17 +214,17 @@ fails() {
     sql 'DROP ROLE azure_pg_admin'
 }
 
-@test "the gate's connection is refused" {
+@test "the visibility connection is refused" {
     sql 'ALTER ROLE pgnudge CONNECTION LIMIT 0' # not every release counts a walsender
     "$SERVER_BIN/psql" -XAtq "host=127.0.0.1 port=$PGPORT user=pgnudge replication=database" \
         -c IDENTIFY_SYSTEM >/dev/null 2>&1 || sql 'ALTER ROLE pgnudge CONNECTION LIMIT 1'
-    fails gate
+    fails 'visibility connection'
     line ok 'replication: '
     line ok 'wal_level: '
     line ok 'plugin test_decoding: '
     no_line 'round trip'
     examine 0 --no-visibility-check
-    line warn 'gate: '
+    line warn 'visibility connection: '
 }
 
 @test "every slot is in use" {
@@ -311,12 +311,12 @@ gatekeeping() {
     serve_cert good
     export PGHOST=localhost
     examine 0
-    line warn 'tls: TLSv1.[23], the server not verified'
+    line warn 'tls: TLSv1.[23], server not verified'
     fix 'sslmode=verify-full'
     PGSSLROOTCERT=$SERVER/certs/ours.crt PGSSLMODE=verify-ca examine 0
     line warn 'tls: TLSv1.[23], .* but not its name'
     PGSSLROOTCERT=$SERVER/certs/ours.crt PGSSLMODE=verify-full examine 0
-    line ok 'tls: TLSv1.[23], the server.s certificate and name verified'
+    line ok 'tls: TLSv1.[23], server certificate and name verified'
     PGSSLROOTCERT=$SERVER/certs/theirs.crt PGSSLMODE=verify-full fails tls
     line ok 'reachability: '
     PGSSLMODE=disable examine 0
@@ -410,7 +410,7 @@ gatekeeping() {
     examine 0 --plugin wal2json --tables public.orders
     line use 'wal2json: it filters'
     examine 0 --tables orders,public.marker
-    line use 'test_decoding: .*gain nothing'
+    line use 'test_decoding: .*has no advantage'
 }
 
 # --- warnings ---
@@ -434,8 +434,8 @@ keeps_waiting() {
     fix "SELECT pg_terminate_backend\($blocker\);"
     line warn "transactions: a slot waits for the prepared transaction [0-9]+, \"it's one\""
     fix "ROLLBACK PREPARED 'it''s one'; -- or COMMIT PREPARED; in database \"$PGDATABASE\""
-    line warn 'plugin test_decoding: the server takes it, but '
-    line warn 'plugin wal2json: the server takes it, but '
+    line warn 'plugin test_decoding: the server accepts it, but '
+    line warn 'plugin wal2json: the server accepts it, but '
     line use 'test_decoding: '
     line use 'no --slot-timeout: '
     no_line 'round trip'

@@ -74,15 +74,15 @@ first_change() {
     each_plugin first_change --no-visibility-check
 }
 
-gate="pg_stat_activity WHERE usename = 'pgnudge' AND backend_type = 'client backend'
+visibility="pg_stat_activity WHERE usename = 'pgnudge' AND backend_type = 'client backend'
       AND datname = current_database()"
 
 first_change_away() {
     partitioned
     listen --plugin "$plugin" --tables t.ev
-    sql 'ALTER ROLE pgnudge CONNECTION LIMIT 0' "SELECT pg_terminate_backend(pid) FROM $gate" \
+    sql 'ALTER ROLE pgnudge CONNECTION LIMIT 0' "SELECT pg_terminate_backend(pid) FROM $visibility" \
         >/dev/null
-    wait_for is_true "count(*) = 0 FROM $gate"
+    wait_for is_true "count(*) = 0 FROM $visibility"
     before=$(here)
     sql 'INSERT INTO t.ev VALUES (1)'
     all_read

@@ -89,7 +89,7 @@ named() { # EXPECTED [OPTION]...
         --tables t.root,t.parent,marker --exclude t.low,t.child
 }
 
-@test "without the gate they are named so too" {
+@test "without the visibility check they are named so too" {
     each_plugin named '{"t.root": 3, "t.parent": 3}' --no-visibility-check --tables t.root,t.parent,marker
     each_plugin named '{"t.root": 3, "t.parent": 3, "t.other": 1}' --no-visibility-check
 }

@@ -9,7 +9,7 @@
 # The sanitizer's program is built without it; this one keeps fewer xids apart.
 PGNUDGE_TINY=$repo/build/tiny/pgnudge
 
-gate="pg_stat_activity WHERE usename = 'pgnudge' AND backend_type = 'client backend'
+visibility="pg_stat_activity WHERE usename = 'pgnudge' AND backend_type = 'client backend'
       AND datname = current_database()"
 
 # fresh_tables: first-seen for a pgnudge that starts now.
@@ -68,25 +68,25 @@ bursts() {
     stop
 }
 
-# freeze_gate: the backend of the visibility connection does nothing, until thaw_gate.
-freeze_gate() {
-    frozen=("$(sql "SELECT pid FROM $gate")")
+# freeze_visibility: the backend of the visibility connection does nothing, until thaw_visibility.
+freeze_visibility() {
+    frozen=("$(sql "SELECT pid FROM $visibility")")
     kill -STOP "${frozen[@]}"
 }
 
-thaw_gate() {
+thaw_visibility() {
     kill -CONT "${frozen[@]}"
     frozen=()
 }
 
-frozen_gate() {
+frozen_visibility() {
     fresh_tables
     listen --plugin "$plugin" --liveness-timeout 0
     stranger
-    freeze_gate
+    freeze_visibility
     burst 100000
     all_read
-    thaw_gate
+    thaw_visibility
     wait_for saw 'count("public.burst") == 100000'
     saw 'reasons == ["connected"]'
     stranger_leaves
@@ -94,7 +94,7 @@ frozen_gate() {
 }
 
 @test "100 000 transactions while the visibility backend is stopped don't wait for a stranger" {
-    each_plugin frozen_gate
+    each_plugin frozen_visibility
 }
 
 far_away() {
@@ -123,12 +123,12 @@ overflow() {
     fresh_tables
     listen --plugin "$plugin" --liveness-timeout 0
     stranger
-    freeze_gate
+    freeze_visibility
     burst 10000
     all_read
     before=$(lines)
     [[ $before == 1 ]]
-    thaw_gate
+    thaw_visibility
     wait_for saw 'reasons == ["connected", "overflow"]'
     burst 10
     wait_for saw 'count("public.burst") == 10'
