@@ -266,6 +266,9 @@ static bool judge(struct catalog *catalog, struct table_ref *ref, const struct l
     struct tally all = ref->asked.tally;
     bool was_truncated = ref->known && ref->truncated;
 
+    if (ref->known && ref->alone && lineage->len == 1 && !lineage->truncated) {
+        return true;
+    }
     memcpy(before, ref->targets, sizeof(before));
     tally_add(&all, &ref->since.tally);
     if (!names_judge(catalog->names, ref, lineage)) {
@@ -370,7 +373,7 @@ static bool take_one(struct catalog *catalog, size_t i, const struct visibility 
         return false;
     }
     if (all_seen) {
-        confirm(catalog, ref, &found->identity, visibility->snapshot.xmax, now_us);
+        confirm(catalog, ref, &found->identity, catalog->lookup.xmax, now_us);
     } else {
         touched_put(&catalog->touched, TOUCHED_KNOWN, ref);
     }

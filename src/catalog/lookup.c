@@ -6,7 +6,8 @@
 #include "repl/command.h"
 
 /*
- * Six columns. Of a name that is there: its number, OID, versions, 'f' (never renamed) or 't', NULL;
+ * Six columns. One row has the xmax of the query's own snapshot, which is newer than the visibility
+ * that was asked for right before it: NULL, xmax, and NULLs. Of a name that is there: its number, OID, versions, 'f' (never renamed) or 't', NULL;
  * of each edge above it: its number, child, parent, NULL, schema and name of the parent. Edges of
  * one name stand together.
  */
@@ -25,6 +26,8 @@
     " FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.parent)"                            \
     " SELECT number, oid::text, coalesce(version::text, '2'), schema_version::text,"               \
     " renamed::text, NULL FROM f"                                                                  \
+    " UNION ALL SELECT NULL, pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text," \
+    " NULL, NULL, NULL, NULL"                                                                      \
     " UNION ALL SELECT up.number, up.child::text, up.parent::text, NULL, n.nspname, c.relname"     \
     " FROM up JOIN pg_catalog.pg_class c ON c.oid = up.parent"                                     \
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ORDER BY 1"
@@ -66,6 +69,16 @@ static bool read_oid(struct slice text, uint32_t *oid)
     bool ok = text.data != NULL && slice_number(text, &number) && number <= UINT32_MAX;
 
     *oid = ok ? (uint32_t)number : 0;
+    return ok;
+}
+
+/* An xid8: the low 32 bits count. */
+static bool take_xmax(struct lookup *lookup, struct slice text)
+{
+    uint64_t wide;
+    bool ok = slice_number(text, &wide);
+
+    lookup->xmax = (uint32_t)wide;
     return ok;
 }
 
@@ -137,8 +150,10 @@ bool lookup_row(void *context, struct query_row *row)
     if (lookup->asked_count == 0) {
         return true; /* they have been dropped meanwhile */
     }
-    if (columns[0].data == NULL || !slice_number(columns[0], &number) ||
-        number >= lookup->asked_count) {
+    if (columns[0].data == NULL) {
+        return columns[1].data != NULL && take_xmax(lookup, columns[1]);
+    }
+    if (!slice_number(columns[0], &number) || number >= lookup->asked_count) {
         return false;
     }
     return columns[5].data == NULL ? take_found(&lookup->found[number], columns)

@@ -34,6 +34,7 @@ struct lookup {
     struct encoding *encoding; /* the database's, borrowed */
     struct table_ref *asked[LOOKUP_ASKED_MAX];
     size_t asked_count;
+    uint32_t xmax; /* of the snapshot of which all of the answer is */
     struct lookup_found found[LOOKUP_ASKED_MAX];
     struct lookup_edge *edges;
     size_t edge_count;

@@ -70,6 +70,7 @@ static void stop(struct feed *feed, enum feed_status status, int signal, int64_t
         return;
     }
     feed->stopping = true;
+    delivery_drop(&feed->delivery);
     password_stop(feed->config->password);
     feed->outcome = (struct feed_outcome){status, signal};
     grace_us = feed->source != NULL ? feed->source->ops->stop(feed->source) : 0;
@@ -494,8 +495,8 @@ static void wait_for_events(struct feed *feed, struct pollfd fds[POLL_COUNT],
     for (int i = 0; i < POLL_COUNT; i++) {
         fds[i] = (struct pollfd){.fd = -1};
     }
-    fds[POLL_ITEMS] = out->ops->pollfd(
-        out, !feed->stopping && delivery_due(&feed->delivery, may_close(feed, now_us), now_us));
+    fds[POLL_ITEMS] =
+        out->ops->pollfd(out, delivery_due(&feed->delivery, may_close(feed, now_us), now_us));
     fds[POLL_PASSWORD] = password_pollfd(feed->config->password);
     if (feed->source != NULL) {
         feed->source->ops->pollfds(feed->source, fds + POLL_SOURCE);

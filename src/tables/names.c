@@ -108,6 +108,7 @@ bool names_judge(struct names *names, struct table_ref *ref, const struct lineag
         }
     }
     ref->truncated = lineage->truncated || ref->target_count == TARGETS_MAX;
+    ref->alone = lineage->len == 1 && !lineage->truncated;
     return true;
 }
 

@@ -48,6 +48,7 @@ struct table_ref {
     bool truncated; /* too much stands above it to judge: a resync for each change */
     bool by_sql;    /* a message named it: it need not be a table */
     bool known;     /* it has been looked up on this connection */
+    bool alone;     /* it was judged without ancestors: found so again, it is judged the same */
     unsigned connection;
     enum ref_state state;
     struct table_ref *next;     /* WAITING: in its queue */

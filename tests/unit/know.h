@@ -14,6 +14,7 @@ static inline bool know_tables(struct catalog *catalog, uint32_t xmax, int64_t n
     while (ok && catalog_deadline(catalog) <= now_us) {
         catalog_question(catalog, &sql, now_us);
         for (size_t i = 0; i < catalog->lookup.asked_count; i++) {
+            catalog->lookup.xmax = xmax;
             catalog->lookup.found[i].found = true;
             catalog->lookup.found[i].identity = (struct identity){(uint32_t)i + 1, 2, 2, false};
         }

@@ -99,12 +99,13 @@ static const char *question(struct fixture *fixture, int64_t now_us)
     return CHECK(!fixture->sql.failed) ? fixture->sql.data : "";
 }
 
-/* The sight that comes with an answer: all below `xmax` has ended, but for `running` if not 0. */
+/* What is visible at an answer: all below `xmax` has ended, but for `running` if not 0. */
 static void see(struct fixture *fixture, uint32_t xmax, uint32_t running)
 {
     fixture->visibility.known = true;
     fixture->visibility.snapshot.xmax = xmax;
     fixture->visibility.snapshot.len = 0;
+    fixture->catalog.lookup.xmax = xmax;
     if (running != 0) {
         CHECK(snapshot_add(&fixture->visibility.snapshot, running));
     }
@@ -629,7 +630,8 @@ static void malformed(void)
     CHECK(!ROW(&fixture, "0"));
     CHECK(!ROW(&fixture, "1", "9", "50", "50", "false", "-"));
     CHECK(!ROW(&fixture, "x", "9", "50", "50", "false", "-"));
-    CHECK(!ROW(&fixture, "-", "9", "50", "50", "false", "-"));
+    CHECK(!ROW(&fixture, "-", "x", "-", "-", "-", "-"));
+    CHECK(!ROW(&fixture, "-", "-", "-", "-", "-", "-"));
     CHECK(!ROW(&fixture, "0", "99999999999", "50", "50", "false", "-"));
     CHECK(!ROW(&fixture, "0", "9", "x", "-", "s", "root"));
     tear_down(&fixture);
@@ -667,6 +669,29 @@ static void encodings(void)
     see(&fixture, 701, 0);
     answered(&fixture, 1000);
     CHECK_WINDOW(&fixture, "s.\xc3\xb6=1");
+    tear_down(&fixture);
+}
+
+/*
+ * Between the visibility and the look, in one message, the table was renamed away, changed under
+ * another's name, and renamed back: its row is newer than the visibility, not frozen.
+ */
+static void renamed_behind_the_visibility(void)
+{
+    struct fixture fixture;
+
+    REQUIRE(set_up(&fixture, "s.a"));
+    write(&fixture, "b", 700, 1000);
+    look_as(&fixture, "9", "650", "true", 701, 1000);
+    window_clear(&fixture.window);
+    write(&fixture, "b", 701, 2000 * CLOCK_MS);
+    question(&fixture, 9000 * CLOCK_MS);
+    CHECK(ROW(&fixture, "0", "9", "704", "50", "true", "-"));
+    CHECK(ROW(&fixture, "-", "4294968001", "-", "-", "-", "-")); /* 705, in the next epoch */
+    fixture.visibility.snapshot.xmax = 702;
+    CHECK(unseen_see(&fixture.unseen, &fixture.visibility.snapshot));
+    answered(&fixture, 9000 * CLOCK_MS);
+    CHECK_INT(fixture.window.item.resync, RESYNC_FAILSAFE);
     tear_down(&fixture);
 }
 
@@ -723,6 +748,7 @@ static void filters(void)
 }
 
 static const struct check_test tests[] = {
+    {"a table renamed between the visibility and the look", renamed_behind_the_visibility},
     {"a name that is met for the first time waits for a look", first_seen},
     {"several wait for each other", together},
     {"it may stand below a watched one", below_a_watched_one},
