@@ -47,6 +47,7 @@ struct visconn {
     } queue[QUESTIONS_MAX]; /* the first is next, or under way, or answered */
     size_t queued;
     bool answered; /* the first is */
+    uint64_t position; /* what the stream has received so far */
     int64_t alive_us;
     struct pace pace;             /* of visibility_check */
     struct visibility visibility; /* complete */
@@ -276,6 +277,7 @@ enum visconn_event visconn_step(struct visconn *visconn, uint64_t position, int6
 {
     enum visconn_event event = VISCONN_NOTHING;
 
+    visconn->position = position;
     switch (probe_step(visconn->probe, now_us, error)) {
     case PROBE_NOTHING:
     case PROBE_UP:
@@ -308,7 +310,14 @@ enum visconn_event visconn_step(struct visconn *visconn, uint64_t position, int6
 
 bool visconn_complete(struct visconn *visconn, int64_t now_us, struct error *error)
 {
-    return !visconn->answered || end_question(visconn, ANSWER_COMPLETE, now_us, error);
+    if (!visconn->answered) {
+        return true;
+    }
+    if (!end_question(visconn, ANSWER_COMPLETE, now_us, error)) {
+        return false;
+    }
+    ask_what_is_due(visconn, visconn->position, now_us);
+    return true;
 }
 
 int64_t visconn_alive_us(const struct visconn *visconn)
