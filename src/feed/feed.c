@@ -195,28 +195,8 @@ static void lost(struct feed *feed, struct error *error, int64_t now_us)
 
 static void connect_source(struct feed *feed, int64_t now_us)
 {
-    const struct feed_config *config = feed->config;
-    struct logical_setup setup = {
-        .session =
-            {
-                .info = &config->info,
-                .log = feed->log,
-                .tables = &config->tables,
-                .exclude = &config->exclude,
-                .first = !feed->ever_live,
-                .allow_missing = config->allow_missing,
-                .plugin = config->plugin,
-                .wants_timeline = config->visible_on_count > 0,
-                .response_timeout_us = config->liveness_us,
-            },
-        .sink = intake_sink(&feed->intake),
-        .status_interval_us = config->status_interval_us,
-        .status_interval_given = config->status_interval_given,
-        .liveness_us = config->liveness_us,
-        .slot_timeout_us = config->slot_timeout_us,
-        .debounce_us = config->window.debounce_us,
-        .visibility_check = config->visibility_check,
-    };
+    struct sink sink = intake_sink(&feed->intake);
+    struct logical_setup setup = config_source(feed->config, !feed->ever_live, &sink);
     struct error error;
 
     feed->reconnect.at_us = CLOCK_NEVER;
@@ -230,17 +210,7 @@ static void connect_source(struct feed *feed, int64_t now_us)
 static void prepared(struct feed *feed, int64_t now_us)
 {
     const struct source_facts *facts = &feed->source->facts;
-    struct visconn_setup setup = {
-        .info = &feed->config->info,
-        .address = facts->address,
-        .identity = facts->identity,
-        .log = feed->log,
-        .visibility_check = feed->config->visibility_check,
-        .response_timeout_us = feed->config->liveness_us,
-        .interval_us = facts->status_interval_us,
-        .backoff_min_us = feed->config->backoff_min_us,
-        .backoff_max_us = feed->config->backoff_max_us,
-    };
+    struct visconn_setup setup = config_visconn(feed->config, facts);
     struct error error;
 
     catalog_start(&feed->catalog, facts->encoding, facts->oldest_xid, now_us);
@@ -567,14 +537,7 @@ static bool start_replicas(struct feed *feed)
     const struct feed_config *config = feed->config;
 
     for (size_t i = 0; i < config->visible_on_count; i++) {
-        struct replica_setup setup = {
-            .info = &config->visible_on[i],
-            .log = feed->log,
-            .response_timeout_us = config->liveness_us,
-            .interval_us = config->status_interval_us,
-            .backoff_min_us = config->backoff_min_us,
-            .backoff_max_us = config->backoff_max_us,
-        };
+        struct replica_setup setup = config_replica(config, i);
 
         feed->visible.replicas[i] = replica_new(&setup, clock_now_us());
         if (feed->visible.replicas[i] == NULL) {

@@ -1,0 +1,55 @@
+#include "feed/config.h"
+
+struct logical_setup config_source(const struct feed_config *config, bool first,
+                                   const struct sink *sink)
+{
+    return (struct logical_setup){
+        .session =
+            {
+                .info = &config->info,
+                .log = &config->log,
+                .tables = &config->tables,
+                .exclude = &config->exclude,
+                .first = first,
+                .allow_missing = config->allow_missing,
+                .plugin = config->plugin,
+                .wants_timeline = config->visible_on_count > 0,
+                .response_timeout_us = config->liveness_us,
+            },
+        .sink = *sink,
+        .status_interval_us = config->status_interval_us,
+        .status_interval_given = config->status_interval_given,
+        .liveness_us = config->liveness_us,
+        .slot_timeout_us = config->slot_timeout_us,
+        .debounce_us = config->window.debounce_us,
+        .visibility_check = config->visibility_check,
+    };
+}
+
+struct visconn_setup config_visconn(const struct feed_config *config,
+                                    const struct source_facts *facts)
+{
+    return (struct visconn_setup){
+        .info = &config->info,
+        .address = facts->address,
+        .identity = facts->identity,
+        .log = &config->log,
+        .visibility_check = config->visibility_check,
+        .response_timeout_us = config->liveness_us,
+        .interval_us = facts->status_interval_us,
+        .backoff_min_us = config->backoff_min_us,
+        .backoff_max_us = config->backoff_max_us,
+    };
+}
+
+struct replica_setup config_replica(const struct feed_config *config, size_t i)
+{
+    return (struct replica_setup){
+        .info = &config->visible_on[i],
+        .log = &config->log,
+        .response_timeout_us = config->liveness_us,
+        .interval_us = config->status_interval_us,
+        .backoff_min_us = config->backoff_min_us,
+        .backoff_max_us = config->backoff_max_us,
+    };
+}

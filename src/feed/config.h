@@ -1,0 +1,58 @@
+/* What the user wants of a feed, and what each part of it has to know of that. */
+#ifndef PGNUDGE_FEED_CONFIG_H
+#define PGNUDGE_FEED_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "batch/window.h"
+#include "conninfo/conninfo.h"
+#include "decode/plugins.h"
+#include "source/logical.h"
+#include "tables/names.h"
+#include "tables/pattern.h"
+#include "visible/replica.h"
+#include "visible/visconn.h"
+
+struct password;
+
+struct feed_config {
+    struct conninfo info;
+    struct password *password; /* owned; NULL: nobody is asked for one */
+    struct log log;
+    struct pattern_set tables; /* empty: all */
+    struct pattern_set exclude;
+    enum plugin plugin; /* PLUGINS: auto, each in turn until the server takes one */
+    struct window_limits window;
+    int64_t failsafe_us; /* CLOCK_NEVER: off; so with all below where they can be off */
+    int64_t status_interval_us;
+    bool status_interval_given;
+    int64_t liveness_us;
+    bool liveness_given;
+    int64_t backoff_min_us;
+    int64_t backoff_max_us;
+    bool reconnect;
+    enum partitions partitions;
+    struct conninfo visible_on[REPLICAS_MAX]; /* what else must show a change */
+    size_t visible_on_count;
+    int64_t slot_timeout_us; /* CLOCK_NEVER: off */
+    bool allow_missing;
+    bool visibility_check; /* print nothing before it can be seen */
+    uint64_t count;        /* 0: no limit */
+    int64_t timeout_us;
+};
+
+/* All that is returned borrows from `config`. `first`: no stream has been live yet. */
+struct logical_setup config_source(const struct feed_config *config, bool first,
+                                   const struct sink *sink);
+
+/* `facts` are those of the source, and are borrowed too. */
+struct visconn_setup config_visconn(const struct feed_config *config,
+                                    const struct source_facts *facts);
+
+/* For --visible-on number `i`. */
+struct replica_setup config_replica(const struct feed_config *config, size_t i);
+
+#endif
