@@ -46,7 +46,7 @@ struct visconn {
         struct buffer sql;
     } queue[QUESTIONS_MAX]; /* the first is next, or under way, or answered */
     size_t queued;
-    bool answered; /* the first is */
+    bool answered;     /* the first is */
     uint64_t position; /* what the stream has received so far */
     int64_t alive_us;
     struct pace pace;             /* of visibility_check */
