@@ -13,6 +13,10 @@
 
 #include "base/signals.h"
 
+/*
+ * 1. `taken`: the terminal has no echo, and `before` is how it is to be left.
+ * 2. `answer` lies in memory that is kept out of core dumps, and is wiped with the prompt.
+ */
 struct prompt {
     int fd;
     struct termios before;

@@ -19,13 +19,6 @@ bool slice_starts(struct slice s, const char *prefix)
     return s.len >= len && memcmp(s.data, prefix, len) == 0;
 }
 
-bool slice_ends(struct slice s, const char *suffix)
-{
-    size_t len = strlen(suffix);
-
-    return s.len >= len && memcmp(s.data + s.len - len, suffix, len) == 0;
-}
-
 bool slice_number(struct slice s, uint64_t *number)
 {
     *number = 0;

@@ -17,7 +17,6 @@ struct slice {
 struct slice slice_of(const char *text);
 bool slice_equal(struct slice a, struct slice b);
 bool slice_starts(struct slice s, const char *prefix);
-bool slice_ends(struct slice s, const char *suffix);
 
 /* The decimal number at its front; 0: there is none. */
 uint32_t slice_xid(struct slice s);

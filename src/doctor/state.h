@@ -58,6 +58,11 @@ enum plugin_verdict {
     PLUGIN_REFUSED
 };
 
+/*
+ * 1. `query` is under way on login[side] in all states but logins, ROUND_TRIP and OVER.
+ * 2. `stream` is there in ROUND_TRIP alone; `cancel` in CANCEL alone, until the server has taken it.
+ * 3. A state is entered by enter() alone, which skips those that rest on what isn't there.
+ */
 struct checks {
     const struct feed_config *config; /* borrowed, as is the next */
     struct report *report;
@@ -82,9 +87,9 @@ struct checks {
     struct cancel *cancel;
     unsigned cancels;                     /* begun for this slot */
     unsigned strays;                      /* cancel signals that came late */
-    struct stream *stream;                /* TRIP */
-    bool message_sent;                    /* TRIP: the ordinary connection is through */
-    bool came_back;                       /* TRIP */
+    struct stream *stream;                /* ROUND_TRIP */
+    bool message_sent;                    /* ROUND_TRIP: the ordinary connection is through */
+    bool came_back;                       /* ROUND_TRIP */
     size_t replica;                       /* of --visible-on, being looked at */
     char replica_facts[2][SYSTEM_ID_MAX]; /* its system identifier, whether it is one */
     bool stopping;
@@ -195,7 +200,7 @@ void plugins_report(struct checks *checks);
 /* The plugin that a feed would take, and options. */
 void plugins_recommend(struct checks *checks);
 
-/* ---- trip.c: a message of our own, there and back ---- */
+/* ---- round_trip.c: a message of our own, there and back ---- */
 
 /* The stream has begun: sends it, on the ordinary connection. */
 bool round_trip_start(struct checks *checks, int64_t now_us);

@@ -15,6 +15,10 @@
 
 enum dial_state { DIAL_CONNECTING, DIAL_ASKING, DIAL_HANDSHAKE, DIAL_DONE };
 
+/*
+ * 1. `transport` is there until dial_take.
+ * 2. In ASKING the one byte of the answer is still to come, and nothing else may be in the socket.
+ */
 struct dial {
     enum dial_state state;
     enum encryption encryption;

@@ -17,6 +17,7 @@ struct answer {
     struct error error;
 };
 
+/* 1. `child` is there until its answer is complete, or the resolver is freed: it is always reaped. */
 struct resolver {
     const struct host *host;
     pid_t child;

@@ -18,6 +18,10 @@
 
 enum output_kind { OUTPUT_FILE, OUTPUT_PIPE, OUTPUT_TERMINAL, OUTPUT_SOCKET };
 
+/*
+ * 1. Bytes of the line before `sent` are out; a line that has begun is finished before the next.
+ * 2. The inherited open file is never made non-blocking.
+ */
 struct output {
     enum output_kind kind;
     int fd;          /* stdout, or our own open file on the same pipe or terminal */

@@ -7,6 +7,10 @@
 
 #include "net/resolver.h"
 
+/*
+ * 1. `resolver` and `addresses` are never there together.
+ * 2. `second_try` is false at each new address.
+ */
 struct attempts {
     const struct conninfo *info;
     size_t *order; /* indices of the hosts; NULL: just the one address */

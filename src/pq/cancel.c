@@ -7,6 +7,7 @@
 
 #define CANCEL_REQUEST_CODE 80877102
 
+/* 1. Either `dial` or `transport` is there. */
 struct cancel {
     struct dial *dial;           /* until connected */
     struct transport *transport; /* from then on */

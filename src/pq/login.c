@@ -28,6 +28,11 @@ enum login_state {
     LOGIN_DONE
 };
 
+/*
+ * 1. `dial` is there in DIALING alone; `conn` from AUTHENTICATING on; `auth` in AUTHENTICATING alone.
+ * 2. A failed attempt leaves none of them behind: close_attempt, and `attempts` has the next one.
+ * 3. `password` is wiped as soon as it has been used.
+ */
 struct login {
     enum login_state state;
     const struct conninfo *info;

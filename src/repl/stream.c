@@ -6,6 +6,11 @@
 #include "repl/walmessage.h"
 #include "wire/servererror.h"
 
+/*
+ * 1. Nothing above `received` is ever told to the server.
+ * 2. answer_us is CLOCK_NEVER exactly while the server knows `received`.
+ * 3. `asked` is false after each byte that came.
+ */
 struct stream {
     struct stream_setup setup;
     uint64_t received;       /* the highest LSN that came: LSNs go back between transactions */

@@ -18,6 +18,10 @@ enum probe_state {
     PROBE_ASKING
 };
 
+/*
+ * 1. `login` is there in all states but ASLEEP and WAITING.
+ * 2. In SETTINGS and ASKING a query is under way; in IDLE none is, and the server is silent.
+ */
 struct probe {
     struct probe_setup setup;
     enum probe_state state;

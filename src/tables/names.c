@@ -37,11 +37,6 @@ void names_connected(struct names *names, struct encoding *encoding)
     names->connection++;
 }
 
-bool names_filter(const struct names *names)
-{
-    return names->rules.tables->len > 0 || names->rules.exclude->len > 0;
-}
-
 /* ---- names ---- */
 
 static struct slice json_of(const struct name *name)
@@ -326,11 +321,6 @@ enum names_result names_find_parts(struct names *names, struct slice schema, str
     }
     buffer_free(&key);
     return result;
-}
-
-void names_utf8(const struct names *names, struct slice text, struct buffer *out)
-{
-    encoding_to_utf8(names->encoding, text, out);
 }
 
 void names_free(struct names *names)

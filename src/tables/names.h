@@ -95,12 +95,6 @@ enum names_result names_find_parts(struct names *names, struct slice schema, str
 /* Judges it anew, by what stands above it. False: out of memory. */
 bool names_judge(struct names *names, struct table_ref *ref, const struct lineage *lineage);
 
-/* Appends text of the database as UTF-8. */
-void names_utf8(const struct names *names, struct slice text, struct buffer *out);
-
-/* Whether any relation is filtered out. */
-bool names_filter(const struct names *names);
-
 /* NULL is fine. */
 void names_free(struct names *names);
 

@@ -28,6 +28,12 @@ enum replica_step {
     STEP_TIMELINE_AGAIN
 };
 
+/*
+ * 1. `lsn` is 0 while the replica is away: then it shows nothing.
+ * 2. `timeline` is that of `lsn`: as a walsender it is asked for before and after the position, and
+ *    an answer in between two timelines is thrown away.
+ * 3. `shown_lsn` on `shown` is the newest position that its readers may have read.
+ */
 struct replica {
     struct replica_setup setup;
     struct probe *probe;

@@ -32,6 +32,13 @@
 
 enum asking { ASK_NOTHING, ASK_IDENTITY, ASK_VISIBILITY, ASK_RUNNING, ASK_OTHER };
 
+/*
+ * 1. `asking` is what the probe is asked; ASK_OTHER is queue[0].
+ * 2. `answered`: queue[0] has its answer, and visconn_complete takes it off; nothing is asked
+ *    before that.
+ * 3. Nothing but ASK_IDENTITY is asked of a connection that isn't `identified`.
+ * 4. `visibility` is complete at any time; rows go into `coming`.
+ */
 struct visconn {
     struct visconn_setup setup;
     struct probe *probe;

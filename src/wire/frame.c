@@ -6,6 +6,11 @@
 
 #define HEADER 5 /* bytes: type and length */
 
+/*
+ * 1. start <= end <= FRAME_BUFFER.
+ * 2. While `left` > 0 the bytes at `start` belong to the message handed out last.
+ * 3. `bad` is final: nothing is read from there on.
+ */
 struct frame_reader {
     /*      consumed      |     unread     |  room for more
      *   0 ......... start ......... end ......... FRAME_BUFFER   */

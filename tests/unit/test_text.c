@@ -102,9 +102,7 @@ static void slices(void)
     CHECK(slice_equal((struct slice){NULL, 0}, slice_of("")));
     CHECK(slice_starts(slice_of("table x"), "table "));
     CHECK(!slice_starts(slice_of("tab"), "table "));
-    CHECK(slice_ends(slice_of("a.so"), ".so"));
-    CHECK(!slice_ends(slice_of("so"), ".so"));
-    CHECK(slice_starts(slice_of("x"), "") && slice_ends(slice_of("x"), ""));
+    CHECK(slice_starts(slice_of("x"), ""));
 }
 
 static void numbers(void)
