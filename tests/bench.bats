@@ -120,14 +120,13 @@ idle_root() {
     local end=$((SECONDS + 60)) root='' status=0
     env -u SERVER_ROOT --default-signal PGNUDGE="$PGNUDGE" BENCH_IDLE=600 \
         setsid "$repo/scripts/bench" idle >table 2>said 3>&- &
-    until root=$(idle_root "$!"); do
+    until root=$(idle_root "$!") && [[ -d $root ]]; do
         if ((SECONDS >= end)); then
             cat said
             return 1
         fi
         sleep 0.1
     done
-    [[ -d $root ]]
     kill -INT -- "-$!"
     wait "$!" || status=$?
     cat said
