@@ -19,6 +19,9 @@ struct buffer {
     bool failed;
 };
 
+/* In decimal, with zeros in front up to `width` digits (at most 20); cheaper than buffer_format. */
+void buffer_decimal(struct buffer *buffer, uint64_t number, unsigned width);
+
 void buffer_append(struct buffer *buffer, const void *data, size_t len);
 void buffer_text(struct buffer *buffer, const char *text);
 void buffer_byte(struct buffer *buffer, char byte);

@@ -11,8 +11,13 @@ static void append_event(struct buffer *out, const struct item_event *event)
 {
     buffer_byte(out, '{');
     buffer_append(out, event->name->json, event->name->json_len);
-    buffer_format(out, ",\"first_seen\":%" PRId64 ".%06" PRId64 ",\"count\":%" PRIu64 "}",
-                  event->first_seen_us / CLOCK_S, event->first_seen_us % CLOCK_S, event->count);
+    buffer_text(out, ",\"first_seen\":");
+    buffer_decimal(out, (uint64_t)(event->first_seen_us / CLOCK_S), 1);
+    buffer_byte(out, '.');
+    buffer_decimal(out, (uint64_t)(event->first_seen_us % CLOCK_S), 6);
+    buffer_text(out, ",\"count\":");
+    buffer_decimal(out, event->count, 1);
+    buffer_byte(out, '}');
 }
 
 static void append_lsn(struct buffer *out, uint64_t lsn)

@@ -43,7 +43,9 @@ struct lookup_edge {
 
 static void append_name(struct buffer *sql, size_t number, const struct relation *raw)
 {
-    buffer_format(sql, "%s(%zu, ", number > 0 ? ", " : "", number);
+    buffer_text(sql, number > 0 ? ", (" : "(");
+    buffer_decimal(sql, number, 1);
+    buffer_text(sql, ", ");
     sql_literal(sql, raw->schema);
     buffer_text(sql, "::name, ");
     sql_literal(sql, raw->table);

@@ -10,15 +10,19 @@
 #include "visible/pace.h"
 #include "wire/lsn.h"
 
-/* VISIBILITY_COLUMNS; one row for each running xid, or one with NULL. */
-#define VISIBILITY_SQL                                                                             \
-    "SELECT pg_catalog.pg_is_in_recovery()::text,"                                                 \
+/*
+ * VISIBILITY_COLUMNS; one row for each running xid, or one with NULL. Prepared once, since parsing
+ * and planning take the server longer than the rest.
+ */
+#define PREPARE_SQL                                                                                \
+    "PREPARE pgnudge_visibility AS SELECT pg_catalog.pg_is_in_recovery()::text,"                   \
     " CASE WHEN pg_catalog.pg_is_in_recovery()"                                                    \
     " THEN coalesce(pg_catalog.pg_last_wal_replay_lsn(), '0/0')"                                   \
     " ELSE pg_catalog.pg_current_wal_insert_lsn() END::text,"                                      \
     " pg_catalog.pg_snapshot_xmax(s.now)::text, x::text"                                           \
     " FROM (SELECT pg_catalog.pg_current_snapshot() AS now) s"                                     \
     " LEFT JOIN LATERAL pg_catalog.pg_snapshot_xip(s.now) x ON true"
+#define VISIBILITY_SQL "EXECUTE pgnudge_visibility"
 
 /*
  * Whoever has an xid holds a lock on it until its end can be seen: also one
@@ -165,7 +169,8 @@ static void ask(struct visconn *visconn, enum asking asking, uint64_t position, 
     case ASK_NOTHING:
         break;
     case ASK_IDENTITY:
-        probe_ask(visconn->probe, "SELECT " SQL_IDENTITY, take_identity, visconn, now_us);
+        probe_ask(visconn->probe, PREPARE_SQL "; SELECT " SQL_IDENTITY, take_identity, visconn,
+                  now_us);
         break;
     case ASK_VISIBILITY:
         begin_visibility(visconn, position);

@@ -197,6 +197,9 @@ void latency_round_trip(const struct latency *latency)
     int64_t *times = new_times(latency->count);
     PGconn *server = server_connect_as_client();
 
+    if (latency->setup != NULL) {
+        server_run(server, latency->setup);
+    }
     for (long i = -WARM_UP; i < latency->count; i++) {
         int64_t start = now_ns();
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 struct latency {
+    const char *setup;   /* SQL that goes before, once; NULL: none */
     const char *work;    /* SQL that commits */
     const char *wanted;  /* a word in the line that follows each */
     const char *listens; /* a word in the line that says that the command listens; NULL: none */

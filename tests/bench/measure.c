@@ -5,7 +5,7 @@
  *   measure idle    -o FILE -w SQL -W WORD -s SECONDS [-p SQL] [-r WORD] COMMAND…
  *   measure latency -c SQL -n COUNT -i US -C WORD [-r WORD] COMMAND…
  *   measure latency -c SQL -n COUNT -i US -l CHANNEL
- *   measure query   -c SQL -n COUNT -i US
+ *   measure query   [-w SQL] -c SQL -n COUNT -i US
  *   measure start   -C WORD COMMAND…
  *
  * What they do and tell stands in load.h and latency.h.
@@ -113,6 +113,7 @@ int main(int argc, char **argv)
     if (argc < 2 || !complete(&load, latency.channel, what)) {
         fail("usage: see the top of tests/bench/measure.c");
     }
+    latency.setup = load.warm;
     latency.work = load.work[0];
     latency.wanted = load.worked;
     latency.listens = load.listens;

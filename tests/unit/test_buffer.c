@@ -112,7 +112,23 @@ static void consumes(void)
     buffer_free(&buffer);
 }
 
+static void decimals(void)
+{
+    struct buffer buffer = {0};
+
+    buffer_decimal(&buffer, 0, 1);
+    buffer_byte(&buffer, ' ');
+    buffer_decimal(&buffer, 42, 6);
+    buffer_byte(&buffer, ' ');
+    buffer_decimal(&buffer, 1234567, 6);
+    buffer_byte(&buffer, ' ');
+    buffer_decimal(&buffer, UINT64_MAX, 20);
+    CHECK_BUFFER(buffer, "0 000042 1234567 18446744073709551615");
+    buffer_free(&buffer);
+}
+
 static const struct check_test tests[] = {
+    {"decimal numbers", decimals},
     {"everything that is appended is there, NULs too", appends},
     {"it grows", grows},
     {"integers are big-endian", big_endian},
