@@ -160,6 +160,17 @@ accepted() {
     done
 }
 
+@test "a URI of another scheme is refused, and nothing of it is shown" {
+    for uri in 'postgress://u:sesame@h/db?sslmode=require' 'mysql://u:sesame@h/db'; do
+        run -2 --separate-stderr pgnudge "$uri"
+        [[ $stderr == *'a URI begins with postgresql://'* && $stderr != *sesame* ]]
+        run -2 --separate-stderr pgnudge -d "$uri"
+        [[ $stderr != *sesame* ]]
+        run -2 --separate-stderr pgnudge shop "$uri"
+        [[ $stderr == *'too many arguments'* && $stderr != *sesame* ]]
+    done
+}
+
 @test "connection settings that are wrong" {
     PGSSLMODE=sometimes usage_error
     PGCONNECT_TIMEOUT=soon usage_error

@@ -531,6 +531,8 @@ application_is() {
     mkdir dir && mkfifo fifo
     PGPASSFILE=dir refused 'is not a plain file' -U secretive
     PGPASSFILE=fifo refused 'is not a plain file' -U secretive
+    PGSERVICEFILE=fifo run -2 --separate-stderr "$PGNUDGE" service=x
+    [[ $stderr == *'it is not a regular file'* ]]
     PGPASSFILE=/dev/null refused 'is not a plain file' -U secretive
     ln -s loop loop
     PGPASSFILE=loop refused 'detail: could not open password file "loop": Too many levels' -U secretive

@@ -54,6 +54,7 @@ unit() {
 @test "patterns" { unit pattern; }
 @test "required authentication" { unit requireauth; }
 @test "SCRAM" { unit scram; }
+@test "signals" { unit signals; }
 @test "what is settled" { unit flush_horizon; }
 @test "the stream: what is told when, and silence" { unit stream; }
 @test "target_session_attrs" { unit target; }

@@ -47,6 +47,18 @@ void signals_install(sigset_t *waiting)
     sigdelset(waiting, SIGHUP);
 }
 
+void signals_let_in(const sigset_t *waiting, int64_t *last_us, int64_t now_us)
+{
+    sigset_t blocked;
+
+    if (now_us < *last_us + SIGNALS_EVERY_US) {
+        return;
+    }
+    *last_us = now_us;
+    sigprocmask(SIG_SETMASK, waiting, &blocked);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+}
+
 int signals_take(void)
 {
     int number = received;

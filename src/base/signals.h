@@ -1,9 +1,14 @@
-/* SIGTERM, SIGINT and SIGHUP as a flag that only an os_poll lets in. */
+/* SIGTERM, SIGINT and SIGHUP as a flag that only os_poll and signals_let_in set. */
 #ifndef PGNUDGE_BASE_SIGNALS_H
 #define PGNUDGE_BASE_SIGNALS_H
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+
+#define SIGNALS_EVERY_US (50 * CLOCK_MS)
 
 /*
  * Blocks the three and notes them when they come; what the parent ignores
@@ -11,6 +16,12 @@
  * mask for os_poll. Call once.
  */
 void signals_install(sigset_t *waiting);
+
+/*
+ * Lets in those that wait, if that hasn't been done for SIGNALS_EVERY_US; `last_us` is when it was.
+ * Where a descriptor is ready, os_poll returns without them, again and again under a flood.
+ */
+void signals_let_in(const sigset_t *waiting, int64_t *last_us, int64_t now_us);
 
 /* The last one that came since the last call, or 0. */
 int signals_take(void);

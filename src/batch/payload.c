@@ -2,6 +2,23 @@
 
 #include <cjson/cJSON.h>
 
+/* DEL and C1 (U+0080 to U+009F), which JSON may have raw, but a terminal may act on. */
+static void append_json(struct buffer *out, const char *json)
+{
+    for (; *json != '\0'; json++) {
+        unsigned char next = (unsigned char)json[1];
+
+        if (*json == 0x7f) {
+            buffer_text(out, "\\u007f");
+        } else if ((unsigned char)*json == 0xc2 && next >= 0x80 && next <= 0x9f) {
+            buffer_format(out, "\\u00%02x", next);
+            json++;
+        } else {
+            buffer_byte(out, *json);
+        }
+    }
+}
+
 static void append_string(struct buffer *out, const char *key, const struct buffer *text)
 {
     cJSON *string = cJSON_CreateString(text->data);
@@ -10,7 +27,8 @@ static void append_string(struct buffer *out, const char *key, const struct buff
     if (json == NULL || text->failed) {
         out->failed = true;
     } else {
-        buffer_format(out, "\"%s\":%s", key, json);
+        buffer_format(out, "\"%s\":", key);
+        append_json(out, json);
     }
     cJSON_free(json);
     cJSON_Delete(string);

@@ -177,19 +177,24 @@ static bool read_backoff(struct feed_config *config, const char *value, struct e
            wrong_value("--backoff", value, "MIN not above MAX", error);
 }
 
-/* A connection string or a database name, as -d or the operand; an empty one says nothing. */
-static bool read_dbname(struct feed_config *config, char *value, struct error *error)
+static void hide(char *value)
 {
-    if (value[0] == '\0') {
-        return true;
-    }
-    if (!conninfo_set_dbname(&config->info, value, error)) {
-        return false;
-    }
     if (connstring_recognize(value)) {
         connstring_hide_secrets(value);
     }
-    return true;
+}
+
+/* A connection string or a database name, as -d or the operand; an empty one says nothing. */
+static bool read_dbname(struct feed_config *config, char *value, struct error *error)
+{
+    bool ok;
+
+    if (value[0] == '\0') {
+        return true;
+    }
+    ok = conninfo_set_dbname(&config->info, value, error);
+    hide(value);
+    return ok;
 }
 
 /* -h, -p, -U: what a connection string says wins, wherever it stands. */
@@ -396,7 +401,11 @@ static enum options_action parse(struct feed_config *config, struct typed *typed
         return OPTIONS_WRONG;
     }
     if (optind < argc) {
-        error_set(error, ERROR_PERMANENT, "too many arguments (the first is \"%s\")", argv[optind]);
+        error_set(error, ERROR_PERMANENT, "too many arguments (the first is \"%s\")",
+                  connstring_recognize(argv[optind]) ? "…" : argv[optind]);
+        for (; optind < argc; optind++) {
+            hide(argv[optind]);
+        }
         return OPTIONS_WRONG;
     }
     return finish(config, typed, error) ? OPTIONS_RUN : OPTIONS_WRONG;

@@ -481,9 +481,20 @@ static bool parse_uri(const struct parser *parser, const char *rest)
 
 /* --- both --- */
 
+/* A URI of another scheme than libpq's, most likely a slip: what follows may hold a password. */
+static const char *foreign_rest(const char *text)
+{
+    const char *colon = strstr(text, "://");
+    const char *equals = strchr(text, '=');
+
+    return uri_rest(text) == NULL && colon != NULL && (equals == NULL || colon < equals)
+               ? colon + strlen("://")
+               : NULL;
+}
+
 bool connstring_recognize(const char *text)
 {
-    return uri_rest(text) != NULL || strchr(text, '=') != NULL;
+    return uri_rest(text) != NULL || foreign_rest(text) != NULL || strchr(text, '=') != NULL;
 }
 
 bool connstring_parse(const char *text, connstring_take *take, void *context, struct error *error)
@@ -495,6 +506,11 @@ bool connstring_parse(const char *text, connstring_take *take, void *context, st
     char *scratch;
     bool ok;
 
+    if (foreign_rest(text) != NULL) {
+        return error_set(error, ERROR_PERMANENT,
+                         "invalid connection string: a URI begins with postgresql:// or "
+                         "postgres://");
+    }
     if (strlen(text) > CONNSTRING_MAX) {
         return error_set(error, ERROR_PERMANENT, "invalid connection string: longer than %zu bytes",
                          CONNSTRING_MAX);
@@ -524,6 +540,11 @@ static bool hide(void *context, const struct connstring_item *item, struct error
 void connstring_hide_secrets(char *text)
 {
     struct error ignored;
+    const char *foreign = foreign_rest(text);
 
-    connstring_parse(text, hide, text, &ignored);
+    if (foreign != NULL) {
+        memset(text + (foreign - text), '*', strlen(foreign));
+    } else {
+        connstring_parse(text, hide, text, &ignored);
+    }
 }

@@ -1,12 +1,13 @@
 #include "conninfo/passfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/regular.h"
 
 /*
  * host:port:database:user:password, where a star stands for any value of a
@@ -107,20 +108,20 @@ static char *search(const struct conninfo *info, const struct host *host, FILE *
 /* Opens it if it is the user's own business. NULL: it isn't there, or `why` says more. */
 static FILE *open_private(const char *path, struct error *why)
 {
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO must not hang it */
     struct stat status;
+    int fd = regular_open(path, &status);
     FILE *file = NULL;
 
     if (fd < 0) {
-        if (errno != ENOENT && errno != ENOTDIR) {
+        if (errno == EINVAL) {
+            error_set(why, ERROR_PERMANENT, "password file \"%s\" is not a plain file", path);
+        } else if (errno != ENOENT && errno != ENOTDIR) {
             error_set(why, ERROR_PERMANENT, "could not open password file \"%s\": %s", path,
                       strerror(errno));
         }
         return NULL;
     }
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-        error_set(why, ERROR_PERMANENT, "password file \"%s\" is not a plain file", path);
-    } else if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         error_set(why, ERROR_PERMANENT,
                   "password file \"%s\" has group or world access; permissions should be u=rw "
                   "(0600) or less",

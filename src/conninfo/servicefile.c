@@ -4,6 +4,9 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/regular.h"
 
 #define BLANKS " \t\n\v\f\r"
 
@@ -97,6 +100,22 @@ static enum servicefile read_lines(struct reader *reader, char *buffer)
     return state;
 }
 
+static FILE *open_file(const char *path, struct error *error)
+{
+    struct stat status;
+    int fd = regular_open(path, &status);
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+
+    if (file == NULL) {
+        error_set(error, ERROR_PERMANENT, "could not open service file \"%s\": %s", path,
+                  errno == EINVAL ? "it is not a regular file" : strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    return file;
+}
+
 enum servicefile servicefile_read(const char *path, const char *service, servicefile_take *take,
                                   void *context, struct error *error)
 {
@@ -105,10 +124,8 @@ enum servicefile servicefile_read(const char *path, const char *service, service
     enum servicefile state = SERVICEFILE_WRONG;
     char *memory; /* stdio's buffer and a line: the file may hold passwords */
 
-    reader.file = fopen(path, "r");
+    reader.file = open_file(path, error);
     if (reader.file == NULL) {
-        error_set(error, ERROR_PERMANENT, "could not open service file \"%s\": %s", path,
-                  strerror(errno));
         return SERVICEFILE_WRONG;
     }
     memory = OPENSSL_secure_malloc(BUFSIZ + SERVICEFILE_LINE_MAX);

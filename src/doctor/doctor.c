@@ -14,8 +14,9 @@ struct doctor {
     struct report *report;
     struct output output;
     int64_t timeout_us;
-    bool reported; /* the report's end is in the buffer */
-    bool ended;    /* before that: by a signal, --timeout or a failure */
+    int64_t signals_us; /* when they were last let in */
+    bool reported;      /* the report's end is in the buffer */
+    bool ended;         /* before that: by a signal, --timeout or a failure */
     struct feed_outcome outcome;
 };
 
@@ -82,7 +83,7 @@ static bool is_over(const struct doctor *doctor)
            (doctor->ended || (doctor->reported && !has_text(doctor)));
 }
 
-static void wait_for_events(const struct doctor *doctor, struct pollfd fds[POLL_COUNT],
+static bool wait_for_events(const struct doctor *doctor, struct pollfd fds[POLL_COUNT],
                             const sigset_t *waiting)
 {
     int64_t now_us = clock_now_us();
@@ -101,7 +102,8 @@ static void wait_for_events(const struct doctor *doctor, struct pollfd fds[POLL_
     fds[POLL_OUTPUT] = (struct pollfd){.fd = doctor->ended ? -1 : doctor->output.fd,
                                        .events = text ? output_events(&doctor->output) : (short)0};
     fds[POLL_PASSWORD] = password_pollfd(doctor->checks.config->password);
-    os_poll(fds, POLL_COUNT, deadline_us == CLOCK_NEVER ? CLOCK_NEVER : timeout_us, waiting);
+    return os_poll(fds, POLL_COUNT, deadline_us == CLOCK_NEVER ? CLOCK_NEVER : timeout_us,
+                   waiting) > 0;
 }
 
 static void step_signals(struct doctor *doctor, int64_t now_us)
@@ -128,10 +130,14 @@ static void run(struct doctor *doctor, const sigset_t *waiting)
     const struct feed_config *config = doctor->checks.config;
     struct pollfd fds[POLL_COUNT];
     int64_t now_us;
+    bool ready;
 
     while (!is_over(doctor)) {
-        wait_for_events(doctor, fds, waiting);
+        ready = wait_for_events(doctor, fds, waiting);
         now_us = clock_now_us();
+        if (ready) {
+            signals_let_in(waiting, &doctor->signals_us, now_us);
+        }
         step_signals(doctor, now_us);
         password_step(config->password);
         if (now_us >= doctor->timeout_us && !doctor->ended) {

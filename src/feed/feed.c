@@ -44,6 +44,7 @@ struct feed {
     int64_t hidden_until_us; /* how long a hidden table may hold the window back */
     int64_t failsafe_us;
     int64_t timeout_us;
+    int64_t signals_us; /* when they were last let in */
     bool stopping;
     int64_t stop_us; /* when the stop stops waiting */
     struct feed_outcome outcome;
@@ -453,8 +454,11 @@ static int64_t next_deadline(const struct feed *feed, int64_t now_us)
     return clock_earlier(deadline, feed->timeout_us);
 }
 
-/* Waits for the first thing to do; revents are all 0 where that is a deadline. */
-static void wait_for_events(struct feed *feed, struct pollfd fds[POLL_COUNT],
+/*
+ * Waits for the first thing to do; revents are all 0 where that is a deadline. Returns whether
+ * something is ready.
+ */
+static bool wait_for_events(struct feed *feed, struct pollfd fds[POLL_COUNT],
                             const sigset_t *waiting)
 {
     struct out *out = feed->delivery.out;
@@ -472,7 +476,8 @@ static void wait_for_events(struct feed *feed, struct pollfd fds[POLL_COUNT],
         feed->source->ops->pollfds(feed->source, fds + POLL_SOURCE);
     }
     visible_pollfds(&feed->visible, fds + POLL_VISCONN);
-    os_poll(fds, POLL_COUNT, deadline_us == CLOCK_NEVER ? CLOCK_NEVER : timeout_us, waiting);
+    return os_poll(fds, POLL_COUNT, deadline_us == CLOCK_NEVER ? CLOCK_NEVER : timeout_us,
+                   waiting) > 0;
 }
 
 static void step_timers(struct feed *feed, int64_t now_us)
@@ -494,9 +499,14 @@ static void step_timers(struct feed *feed, int64_t now_us)
     }
 }
 
-static void step_signals(struct feed *feed, int64_t now_us)
+static void step_signals(struct feed *feed, bool ready, const sigset_t *waiting, int64_t now_us)
 {
-    int number = signals_take();
+    int number;
+
+    if (ready) {
+        signals_let_in(waiting, &feed->signals_us, now_us);
+    }
+    number = signals_take();
 
     if (number == 0) {
         return;
@@ -511,14 +521,15 @@ static void run(struct feed *feed, const sigset_t *waiting)
 {
     struct pollfd fds[POLL_COUNT];
     int64_t now_us = clock_now_us();
+    bool ready;
 
     feed->timeout_us = clock_after(now_us, feed->config->timeout_us);
     feed->reconnect.at_us = now_us;
     while (!is_over(feed, now_us)) {
         plan(feed, now_us);
-        wait_for_events(feed, fds, waiting);
+        ready = wait_for_events(feed, fds, waiting);
         now_us = clock_now_us();
-        step_signals(feed, now_us);
+        step_signals(feed, ready, waiting, now_us);
         password_step(feed->config->password);
         step_source(feed, fds[POLL_SOURCE].revents != 0, now_us);
         step_visconn(feed, fds[POLL_VISCONN].revents != 0, now_us);

@@ -31,6 +31,17 @@ static struct name *new_name(struct slice schema, struct slice table)
     return name;
 }
 
+/* What a terminal may act on never goes out raw. */
+static void controls(void)
+{
+    struct buffer json = {0};
+
+    payload_json(&json, slice_of("s\033\x7f"), slice_of("\xc2\x80\xc2\x9f\xc2\xa0"));
+    CHECK_BUFFER(json, "\"payload\":\"s\\u001b\\u007f.\\u0080\\u009f\xc2\xa0\","
+                       "\"schema\":\"s\\u001b\\u007f\",\"table\":\"\\u0080\\u009f\xc2\xa0\"");
+    buffer_free(&json);
+}
+
 static void batch(void)
 {
     struct name *orders = new_name(slice_of("public"), slice_of("orders"));
@@ -235,6 +246,7 @@ static void cleared(void)
 }
 
 static const struct check_test tests[] = {
+    {"control characters are escaped", controls},
     {"a batch, byte for byte", batch},
     {"first_seen has six digits", six_digits},
     {"resyncs, byte for byte", resyncs},
