@@ -139,6 +139,7 @@ is_busy() {
     exec {typed}>keys
     wait_for test -f "$out"
     printf '\023' >&"$typed"
+    wait_for saw 'length > 0'
     sql "DO \$\$ BEGIN FOR i IN 1..3000 LOOP INSERT INTO orders (n) VALUES (i); COMMIT; END LOOP; END \$\$"
     wait_for saw 'count("public.orders") == 3000'
     pkill -TERM -f "$PGNUDGE -vv"

@@ -469,6 +469,22 @@ hba_line_works() {
     server_restart "$SERVER"
 }
 
+# A pooler that passes replication on: settings made through it would stay in its connections.
+@test "a pooler between is refused before anything is set" {
+    local settings
+    sql "ALTER ROLE pgnudge SET log_statement = 'all'"
+    settings=$(grep -c 'statement: .*set_config' "$SERVER/log") || true
+    proxy pid 1
+    PGPORT=$proxy_port refused 'error: the visibility connection could not be made: a connection pooler is between'
+    cured 'a connection pooler is between pgnudge and …'
+    # The walsender's own two, and none on the other connection.
+    run grep -c 'statement: .*set_config' "$SERVER/log"
+    ((output == settings + 2))
+    PGPORT=$proxy_port run -3 "$PGNUDGE" doctor
+    grep -q 'FAIL  visibility connection: a connection pooler is between' <<<"$output"
+    sql 'ALTER ROLE pgnudge RESET ALL'
+}
+
 @test "a visibility connection that reaches another server" {
     local other=$SERVER_ROOT/errors-other socket create="CREATE DATABASE $PGDATABASE"
     socket=$PWD/.s.PGSQL.$PGPORT

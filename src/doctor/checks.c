@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "doctor/state.h"
 #include "server/hints.h"
+#include "server/pooler.h"
 #include "wire/servererror.h"
 
 #define RESPONSE_TIMEOUT_US (10 * CLOCK_S) /* for an answer, and for a slot */
@@ -258,12 +259,20 @@ static void end_round_trip(struct checks *checks, const struct error *error, int
 /* The state's question has been answered. */
 static void answered(struct checks *checks, int64_t now_us)
 {
+    struct error error;
+
     switch (checks->state) {
     case CHECKS_SENDER_LOGIN:
     case CHECKS_ORDINARY_LOGIN:
     case CHECKS_REPLICA_LOGIN:
         logged_in(checks, now_us);
         return;
+    case CHECKS_ORDINARY_POOLER:
+        if (!pooler_absent(checks_conn(checks, SIDE_ORDINARY), checks->pid, &error)) {
+            connecting_report_visconn_failure(checks, &error);
+            close_side(checks, SIDE_ORDINARY);
+        }
+        break;
     case CHECKS_FACTS:
         take_facts(checks);
         break;

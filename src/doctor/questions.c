@@ -3,6 +3,7 @@
 
 #include "decode/plugins.h"
 #include "doctor/state.h"
+#include "server/pooler.h"
 
 #define IDENTITY_SQL "SELECT " SQL_IDENTITY
 #define REPLICA_SQL  "SELECT " SQL_SYSTEM_ID ", pg_catalog.pg_is_in_recovery()::text"
@@ -19,6 +20,7 @@ static const struct {
     [CHECKS_SENDER_SETTINGS] = {SIDE_SENDER, "replication", SQL_SETTINGS, false},
     [CHECKS_SENDER_CHECK] = {SIDE_SENDER, "replication", SQL_DEATH_CHECK, true},
     [CHECKS_SENDER_IDENTITY] = {SIDE_SENDER, "replication", IDENTITY_SQL, false},
+    [CHECKS_ORDINARY_POOLER] = {SIDE_ORDINARY, "visibility connection", POOLER_SQL, false},
     [CHECKS_ORDINARY_SETTINGS] = {SIDE_ORDINARY, "visibility connection", SQL_SETTINGS, false},
     [CHECKS_ORDINARY_CHECK] = {SIDE_ORDINARY, "visibility connection", SQL_DEATH_CHECK, true},
     [CHECKS_FACTS] = {SIDE_ORDINARY, "server", NULL, false},
@@ -94,6 +96,7 @@ bool question_applies(const struct checks *checks, enum checks_state state)
     case CHECKS_SENDER_CHECK:
     case CHECKS_SENDER_IDENTITY:
         return checks->login[SIDE_SENDER] != NULL;
+    case CHECKS_ORDINARY_POOLER:
     case CHECKS_ORDINARY_SETTINGS:
     case CHECKS_ORDINARY_CHECK:
         return checks->login[SIDE_ORDINARY] != NULL;
@@ -214,6 +217,9 @@ static void *row_context(struct checks *checks, query_row_fn **on_row)
     case CHECKS_SENDER_IDENTITY:
         *on_row = take_identity;
         return checks;
+    case CHECKS_ORDINARY_POOLER:
+        *on_row = pooler_row;
+        return &checks->pid;
     case CHECKS_FACTS:
         *on_row = take_fact;
         return checks;

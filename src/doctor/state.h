@@ -29,6 +29,7 @@ enum checks_state {
     CHECKS_SENDER_SETTINGS,
     CHECKS_SENDER_CHECK,
     CHECKS_SENDER_IDENTITY,
+    CHECKS_ORDINARY_POOLER,
     CHECKS_ORDINARY_SETTINGS,
     CHECKS_ORDINARY_CHECK,
     CHECKS_FACTS,
@@ -73,6 +74,7 @@ struct checks {
     enum login_stage failed_at; /* how far that login got */
     struct query query;
     enum side side;              /* of the query */
+    uint32_t pid;                /* who answers on the ordinary connection */
     char identity[IDENTITY_MAX]; /* the walsender's */
     struct encoding *encoding;
     struct facts facts;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "pq/login.h"
 #include "server/hints.h"
+#include "server/pooler.h"
 #include "server/serversql.h"
 #include "wire/servererror.h"
 
@@ -13,6 +14,7 @@ enum probe_state {
     PROBE_ASLEEP,
     PROBE_WAITING,
     PROBE_LOGIN,
+    PROBE_POOLER, /* asking who answers */
     PROBE_SETTINGS,
     PROBE_IDLE,
     PROBE_ASKING
@@ -20,14 +22,15 @@ enum probe_state {
 
 /*
  * 1. `login` is there in all states but ASLEEP and WAITING.
- * 2. In SETTINGS and ASKING a query is under way; in IDLE none is, and the server is silent.
+ * 2. In POOLER, SETTINGS and ASKING a query is under way; in IDLE none is, and the server is silent.
  */
 struct probe {
     struct probe_setup setup;
     enum probe_state state;
     struct login *login; /* owns the connection too; NULL while WAITING */
     struct query query;
-    int64_t asked_us; /* SETTINGS, ASKING: since when */
+    uint32_t pid;     /* POOLER: who answers */
+    int64_t asked_us; /* POOLER, SETTINGS, ASKING: since when */
     int64_t retry_us; /* WAITING: until when */
 };
 
@@ -97,7 +100,12 @@ static enum probe_event step_login(struct probe *probe, int64_t now_us, struct e
     case STEP_WAIT:
         break;
     case STEP_DONE:
-        ask(probe, PROBE_SETTINGS, SQL_SETTINGS, NULL, NULL, now_us);
+        probe->pid = 0;
+        if (probe->setup.replication) { /* no pooler shares a walsender */
+            ask(probe, PROBE_SETTINGS, SQL_SETTINGS, NULL, NULL, now_us);
+        } else {
+            ask(probe, PROBE_POOLER, POOLER_SQL, pooler_row, &probe->pid, now_us);
+        }
         break;
     case STEP_FAILED:
         hint_login(error, probe->setup.info);
@@ -106,10 +114,34 @@ static enum probe_event step_login(struct probe *probe, int64_t now_us, struct e
     return PROBE_NOTHING;
 }
 
+/* The query under way has been answered. */
+static enum probe_event take_answer(struct probe *probe, int64_t now_us, struct error *error)
+{
+    switch (probe->state) {
+    case PROBE_POOLER:
+        if (!pooler_absent(login_conn(probe->login), probe->pid, error)) {
+            return PROBE_DOWN;
+        }
+        ask(probe, PROBE_SETTINGS, SQL_SETTINGS, NULL, NULL, now_us);
+        return PROBE_NOTHING;
+    case PROBE_SETTINGS:
+        probe->state = PROBE_IDLE;
+        backoff_reset(&probe->setup.backoff);
+        return PROBE_UP;
+    case PROBE_ASKING:
+        probe->state = PROBE_IDLE;
+        return PROBE_ANSWERED;
+    case PROBE_ASLEEP:
+    case PROBE_WAITING:
+    case PROBE_LOGIN:
+    case PROBE_IDLE:
+        break;
+    }
+    return PROBE_NOTHING;
+}
+
 static enum probe_event step_asking(struct probe *probe, int64_t now_us, struct error *error)
 {
-    bool settling = probe->state == PROBE_SETTINGS;
-
     switch (query_step(&probe->query, error)) {
     case STEP_WAIT:
         if (now_us >= clock_after(probe->asked_us, probe->setup.response_timeout_us)) {
@@ -118,15 +150,11 @@ static enum probe_event step_asking(struct probe *probe, int64_t now_us, struct 
         }
         return PROBE_NOTHING;
     case STEP_DONE:
-        probe->state = PROBE_IDLE;
-        if (settling) {
-            backoff_reset(&probe->setup.backoff);
-        }
-        return settling ? PROBE_UP : PROBE_ANSWERED;
+        return take_answer(probe, now_us, error);
     case STEP_FAILED:
         break;
     }
-    if (settling || !probe->query.ready) {
+    if (probe->state != PROBE_ASKING || !probe->query.ready) {
         return PROBE_DOWN;
     }
     probe->state = PROBE_IDLE;
@@ -171,6 +199,7 @@ enum probe_event probe_step(struct probe *probe, int64_t now_us, struct error *e
     case PROBE_LOGIN:
         event = step_login(probe, now_us, error);
         break;
+    case PROBE_POOLER:
     case PROBE_SETTINGS:
     case PROBE_ASKING:
         event = step_asking(probe, now_us, error);
@@ -216,6 +245,7 @@ int64_t probe_deadline(const struct probe *probe)
         return probe->retry_us;
     case PROBE_LOGIN:
         return login_deadline(probe->login);
+    case PROBE_POOLER:
     case PROBE_SETTINGS:
     case PROBE_ASKING:
         return clock_after(probe->asked_us, probe->setup.response_timeout_us);

@@ -1,13 +1,14 @@
 /*
  * A proxy in front of a PostgreSQL server that makes a bad network of a good one:
  *
- *   proxy PORT [delay MS] [silent TEXT]
+ *   proxy PORT [delay MS] [silent TEXT] [pid N]
  *
  * takes connections on a port of 127.0.0.1, which it prints, and relays them to 127.0.0.1:PORT.
  * "delay": each byte of a connection whose startup packet doesn't ask for replication is MS
  * milliseconds late, in both directions. "silent": once a client has sent TEXT, which is passed on,
  * nothing is relayed any more on any connection, new ones included, though all stay open; SIGUSR1
- * ends that, for good, and closes those that were silent.
+ * ends that, for good, and closes those that were silent. "pid": a login that doesn't ask for
+ * replication is told another process ID, by N, as a pooler does.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,11 +39,13 @@ struct pair {
     struct chunk **end[2];
     bool started; /* its startup packet has come */
     bool plain;
+    bool keyed; /* its BackendKeyData has come */
 };
 
 static struct pair pairs[PAIRS_MAX];
 static size_t pair_count;
 static volatile sig_atomic_t woken;
+static int pid_more;
 
 static void wake(int number)
 {
@@ -118,6 +121,17 @@ static void take(int listener, int port)
     pair_count++;
 }
 
+/* BackendKeyData: 'K', a length of 12, the process ID. */
+static void change_pid(struct pair *pair, char *data, size_t len)
+{
+    for (size_t i = 0; i + 9 <= len && !pair->keyed; i++) {
+        if (memcmp(data + i, "K\0\0\0\x0c", 5) == 0) {
+            data[i + 8] = (char)(data[i + 8] + pid_more);
+            pair->keyed = true;
+        }
+    }
+}
+
 /* Reads what one side has sent. False: it has closed. */
 static bool receive(struct pair *pair, int side, int delay_ms, const char *silent_after,
                     bool *silent)
@@ -134,6 +148,9 @@ static bool receive(struct pair *pair, int side, int delay_ms, const char *silen
     if (side == 0 && !pair->started && contains(chunk->data, chunk->len, "user")) {
         pair->started = true;
         pair->plain = !contains(chunk->data, chunk->len, "replication");
+    }
+    if (side == 1 && pair->plain && pid_more != 0) {
+        change_pid(pair, chunk->data, chunk->len);
     }
     *silent |= silent_after != NULL && side == 0 && contains(chunk->data, chunk->len, silent_after);
     chunk->due_ms = now_ms() + (pair->plain ? delay_ms : 0);
@@ -229,12 +246,14 @@ int main(int argc, char **argv)
     const char *silent_after = NULL;
 
     if (argc < 2 || argc % 2 != 0) {
-        fputs("usage: proxy PORT [delay MS] [silent TEXT]\n", stderr);
+        fputs("usage: proxy PORT [delay MS] [silent TEXT] [pid N]\n", stderr);
         return 2;
     }
     for (int i = 2; i < argc; i += 2) {
         if (strcmp(argv[i], "delay") == 0) {
             delay_ms = atoi(argv[i + 1]);
+        } else if (strcmp(argv[i], "pid") == 0) {
+            pid_more = atoi(argv[i + 1]);
         } else {
             silent_after = argv[i + 1];
         }
