@@ -167,7 +167,7 @@ static void append_command(struct checks *checks, struct buffer *sql)
     }
 }
 
-static bool take_identity(void *context, struct query_row *row)
+static bool on_identity(void *context, struct query_row *row)
 {
     struct checks *checks = context;
     struct slice value;
@@ -179,7 +179,7 @@ static bool take_identity(void *context, struct query_row *row)
     return true;
 }
 
-static bool take_replica(void *context, struct query_row *row)
+static bool on_replica(void *context, struct query_row *row)
 {
     struct checks *checks = context;
     struct slice value;
@@ -194,7 +194,7 @@ static bool take_replica(void *context, struct query_row *row)
 }
 
 /* A fact, or a sign of a platform. */
-static bool take_fact(void *context, struct query_row *row)
+static bool on_fact(void *context, struct query_row *row)
 {
     struct checks *checks = context;
     struct slice name, value;
@@ -215,13 +215,13 @@ static void *row_context(struct checks *checks, query_row_fn **on_row)
 {
     switch (checks->state) {
     case CHECKS_SENDER_IDENTITY:
-        *on_row = take_identity;
+        *on_row = on_identity;
         return checks;
     case CHECKS_ORDINARY_POOLER:
         *on_row = pooler_row;
         return &checks->pid;
     case CHECKS_FACTS:
-        *on_row = take_fact;
+        *on_row = on_fact;
         return checks;
     case CHECKS_TABLES:
         *on_row = tables_row;
@@ -233,7 +233,7 @@ static void *row_context(struct checks *checks, query_row_fn **on_row)
         *on_row = blockers_row;
         return checks;
     case CHECKS_REPLICA_FACTS:
-        *on_row = take_replica;
+        *on_row = on_replica;
         return checks;
     default:
         *on_row = NULL;

@@ -25,7 +25,7 @@ static bool ask(struct questions *questions, struct question *question, struct b
 
 /* ---- tables ---- */
 
-static bool take_catalog_row(void *context, struct query_row *row)
+static bool on_catalog_row(void *context, struct query_row *row)
 {
     return catalog_row(((struct questions *)context)->catalog, row);
 }
@@ -62,7 +62,7 @@ static int64_t catalog_due(const struct questions *questions, bool live)
 static void ask_for_catalog(struct questions *questions, int64_t now_us)
 {
     struct question question = {
-        .on_row = take_catalog_row, .context = questions, .on_answer = on_catalog};
+        .on_row = on_catalog_row, .context = questions, .on_answer = on_catalog};
     struct buffer sql = {0};
 
     catalog_question(questions->catalog, &sql, now_us);
@@ -74,7 +74,7 @@ static void ask_for_catalog(struct questions *questions, int64_t now_us)
 
 /* ---- the slot ---- */
 
-static bool take_slotwait_row(void *context, struct query_row *row)
+static bool on_slotwait_row(void *context, struct query_row *row)
 {
     return slotwait_row(((struct questions *)context)->log, row);
 }
@@ -98,7 +98,7 @@ static int64_t slotwait_due(const struct questions *questions, const struct sour
 static void ask_for_slotwait(struct questions *questions, uint32_t pid, int64_t now_us)
 {
     struct question question = {
-        .on_row = take_slotwait_row, .context = questions, .on_answer = on_slotwait};
+        .on_row = on_slotwait_row, .context = questions, .on_answer = on_slotwait};
     struct buffer sql = {0};
 
     slotwait_query(&sql, pid);
@@ -107,7 +107,7 @@ static void ask_for_slotwait(struct questions *questions, uint32_t pid, int64_t 
 
 /* ---- life ---- */
 
-static bool take_nothing(void *context, struct query_row *row)
+static bool on_nothing(void *context, struct query_row *row)
 {
     (void)context;
     (void)row;
@@ -135,7 +135,7 @@ static int64_t life_due(const struct questions *questions, const struct source_f
 void questions_ask(struct questions *questions, const struct source_facts *facts, bool live,
                    int64_t now_us)
 {
-    struct question life = {"SELECT 1", take_nothing, questions, on_life};
+    struct question life = {"SELECT 1", on_nothing, questions, on_life};
 
     if (now_us >= slotwait_due(questions, facts)) {
         ask_for_slotwait(questions, facts->pid, now_us);

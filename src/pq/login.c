@@ -281,7 +281,7 @@ static bool take_auth(struct login *login, struct slice body, struct error *erro
     return false;
 }
 
-static bool take_check(void *context, struct query_row *row)
+static bool on_check(void *context, struct query_row *row)
 {
     struct login *login = context;
     struct slice value;
@@ -301,7 +301,7 @@ static bool check(struct login *login, struct error *error)
     login->verdict = target_judge(target, conn_in_hot_standby(login->conn),
                                   conn_default_read_only(login->conn), error);
     if (login->verdict == TARGET_UNKNOWN) {
-        query_start(&login->query, login->conn, target_question(target), take_check, login);
+        query_start(&login->query, login->conn, target_question(target), on_check, login);
         login->state = LOGIN_CHECKING;
     } else {
         login->state = LOGIN_DONE;

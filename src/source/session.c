@@ -19,7 +19,7 @@
 #include "wire/lsn.h"
 #include "wire/servererror.h"
 
-#define SLOT_WAIT_TOLD_US (1 * CLOCK_S) /* after which the wait for the slot is said */
+#define SLOT_WAIT_REPORTED_US (1 * CLOCK_S) /* after which the wait for the slot is said */
 
 /* The steps from login to live, in this order, as far as they apply. */
 enum session_step_id {
@@ -105,7 +105,7 @@ static const char *where(const struct session *session)
 }
 
 /* IDENTIFY_SYSTEM's row: the system identifier, the timeline, … */
-static bool take_timeline(void *context, struct query_row *row)
+static bool on_timeline(void *context, struct query_row *row)
 {
     struct timeline *timeline = &((struct session *)context)->facts.timeline;
     struct slice id, number;
@@ -119,7 +119,7 @@ static bool take_timeline(void *context, struct query_row *row)
 }
 
 /* TIMELINE_HISTORY's: the file's name, its content. */
-static bool take_history(void *context, struct query_row *row)
+static bool on_history(void *context, struct query_row *row)
 {
     struct timeline *timeline = &((struct session *)context)->facts.timeline;
     struct slice name, content;
@@ -129,7 +129,7 @@ static bool take_history(void *context, struct query_row *row)
 }
 
 /* CREATE_REPLICATION_SLOT's row: the slot's name, its consistent point, … */
-static bool take_slot(void *context, struct query_row *row)
+static bool on_slot(void *context, struct query_row *row)
 {
     struct session_facts *facts = &((struct session *)context)->facts;
     struct slice name, lsn;
@@ -201,22 +201,22 @@ static void start_command(struct session *session, struct buffer *sql)
 
 /* ---- rows ---- */
 
-static bool take_fact(void *context, struct query_row *row)
+static bool on_fact(void *context, struct query_row *row)
 {
     return facts_row(&((struct session *)context)->said, row);
 }
 
-static bool take_table(void *context, struct query_row *row)
+static bool on_table(void *context, struct query_row *row)
 {
     return wanted_row(&((struct session *)context)->wanted, row);
 }
 
-static bool take_near(void *context, struct query_row *row)
+static bool on_near(void *context, struct query_row *row)
 {
     return wanted_offer(&((struct session *)context)->wanted, row);
 }
 
-static bool take_filter(void *context, struct query_row *row)
+static bool on_filter(void *context, struct query_row *row)
 {
     return pushdown_row(&((struct session *)context)->pushdown, row);
 }
@@ -306,27 +306,25 @@ static const struct {
 } steps[SESSION_STEPS] = {
     [SESSION_SETTINGS] = {.sql = SQL_SETTINGS},
     [SESSION_CHECK] = {.sql = SQL_DEATH_CHECK, .optional = true},
-    [SESSION_FACTS] = {.command = facts_command, .on_row = take_fact, .done = facts_done},
+    [SESSION_FACTS] = {.command = facts_command, .on_row = on_fact, .done = facts_done},
     [SESSION_TIMELINE] = {.command = timeline_command,
-                          .on_row = take_timeline,
+                          .on_row = on_timeline,
                           .applies = wants_timeline},
-    [SESSION_HISTORY] = {.command = history_command,
-                         .on_row = take_history,
-                         .applies = has_history},
+    [SESSION_HISTORY] = {.command = history_command, .on_row = on_history, .applies = has_history},
     [SESSION_TABLES] = {.command = tables_command,
-                        .on_row = take_table,
+                        .on_row = on_table,
                         .applies = wants_tables,
                         .done = tables_done},
     [SESSION_NEAREST] = {.command = nearest_command,
-                         .on_row = take_near,
+                         .on_row = on_near,
                          .applies = misses_tables,
                          .done = nearest_done},
     [SESSION_FILTERS] = {.command = filters_command,
-                         .on_row = take_filter,
+                         .on_row = on_filter,
                          .applies = can_filter,
                          .optional = true},
     [SESSION_ARM] = {.sql = SQL_ARM},
-    [SESSION_SLOT] = {.command = slot_command, .on_row = take_slot},
+    [SESSION_SLOT] = {.command = slot_command, .on_row = on_slot},
     [SESSION_START] = {.command = start_command, .done = start_done},
 };
 
@@ -484,7 +482,7 @@ static void warn_of_wait(const struct session *session)
 static bool may_be_silent(struct session *session, int64_t now_us, struct error *error)
 {
     if (is_at(session, SESSION_SLOT)) {
-        if (!session->wait_reported && now_us >= session->entered_us + SLOT_WAIT_TOLD_US) {
+        if (!session->wait_reported && now_us >= session->entered_us + SLOT_WAIT_REPORTED_US) {
             session->wait_reported = true;
             warn_of_wait(session);
         }
@@ -533,7 +531,7 @@ int64_t session_deadline(const struct session *session)
         return login_deadline(session->login);
     }
     if (is_at(session, SESSION_SLOT)) {
-        return session->wait_reported ? CLOCK_NEVER : session->entered_us + SLOT_WAIT_TOLD_US;
+        return session->wait_reported ? CLOCK_NEVER : session->entered_us + SLOT_WAIT_REPORTED_US;
     }
     return session->state == SESSION_LIVE
                ? CLOCK_NEVER

@@ -89,7 +89,7 @@ void replica_expect(struct replica *replica, const char *system_id, const struct
 /* ---- rows ---- */
 
 /* IDENTIFY_SYSTEM: the system identifier, the timeline, … */
-static bool take_timeline(void *context, struct query_row *row)
+static bool on_timeline(void *context, struct query_row *row)
 {
     struct replica *replica = context;
     struct slice id, timeline;
@@ -104,7 +104,7 @@ static bool take_timeline(void *context, struct query_row *row)
 }
 
 /* TIMELINE_HISTORY: the file's name, its content. */
-static bool take_history(void *context, struct query_row *row)
+static bool on_history(void *context, struct query_row *row)
 {
     struct replica *replica = context;
     struct slice name, content;
@@ -113,7 +113,7 @@ static bool take_history(void *context, struct query_row *row)
            timeline_read(&replica->timeline, replica->answered_timeline, content);
 }
 
-static bool take_position(void *context, struct query_row *row)
+static bool on_position(void *context, struct query_row *row)
 {
     struct replica *replica = context;
     struct slice id, lsn, timeline;
@@ -288,15 +288,15 @@ static void ask(struct replica *replica, enum replica_step step, int64_t now_us)
         break;
     case STEP_TIMELINE:
     case STEP_TIMELINE_AGAIN:
-        probe_ask(replica->probe, "IDENTIFY_SYSTEM", take_timeline, replica, now_us);
+        probe_ask(replica->probe, "IDENTIFY_SYSTEM", on_timeline, replica, now_us);
         break;
     case STEP_HISTORY:
         snprintf(command, sizeof(command), "TIMELINE_HISTORY %" PRIu32, replica->answered_timeline);
         replica->timeline.id = 0;
-        probe_ask(replica->probe, command, take_history, replica, now_us);
+        probe_ask(replica->probe, command, on_history, replica, now_us);
         break;
     case STEP_POSITION:
-        probe_ask(replica->probe, REPLICA_SQL, take_position, replica, now_us);
+        probe_ask(replica->probe, REPLICA_SQL, on_position, replica, now_us);
         break;
     }
 }

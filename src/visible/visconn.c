@@ -95,7 +95,7 @@ struct visconn *visconn_new(const struct visconn_setup *setup, int64_t now_us)
 
 /* ---- rows ---- */
 
-static bool take_identity(void *context, struct query_row *row)
+static bool on_identity(void *context, struct query_row *row)
 {
     struct visconn *visconn = context;
     struct slice value;
@@ -117,7 +117,7 @@ static bool read_xid(struct slice text, uint32_t *xid)
     return ok;
 }
 
-static bool take_visibility(void *context, struct query_row *row)
+static bool on_visibility(void *context, struct query_row *row)
 {
     struct visibility *visibility = &((struct visconn *)context)->coming;
     struct slice recovery, lsn, xmax, running;
@@ -134,16 +134,16 @@ static bool take_visibility(void *context, struct query_row *row)
 }
 
 /* The answer to a question, behind a visibility's. */
-static bool take_other(void *context, struct query_row *row)
+static bool on_other(void *context, struct query_row *row)
 {
     struct visconn *visconn = context;
     const struct question *question = &visconn->queue[0].question;
 
-    return row->columns == VISIBILITY_COLUMNS ? take_visibility(visconn, row)
+    return row->columns == VISIBILITY_COLUMNS ? on_visibility(visconn, row)
                                               : question->on_row(question->context, row);
 }
 
-static bool take_running(void *context, struct query_row *row)
+static bool on_running(void *context, struct query_row *row)
 {
     struct visconn *visconn = context;
     struct slice value;
@@ -169,22 +169,22 @@ static void ask(struct visconn *visconn, enum asking asking, uint64_t position, 
     case ASK_NOTHING:
         break;
     case ASK_IDENTITY:
-        probe_ask(visconn->probe, PREPARE_SQL "; SELECT " SQL_IDENTITY, take_identity, visconn,
+        probe_ask(visconn->probe, PREPARE_SQL "; SELECT " SQL_IDENTITY, on_identity, visconn,
                   now_us);
         break;
     case ASK_VISIBILITY:
         begin_visibility(visconn, position);
-        probe_ask(visconn->probe, VISIBILITY_SQL, take_visibility, visconn, now_us);
+        probe_ask(visconn->probe, VISIBILITY_SQL, on_visibility, visconn, now_us);
         break;
     case ASK_RUNNING:
         visconn->list_wanted = false;
         visconn->listed_at = position;
         snapshot_clear(&visconn->running);
-        probe_ask(visconn->probe, RUNNING_SQL, take_running, visconn, now_us);
+        probe_ask(visconn->probe, RUNNING_SQL, on_running, visconn, now_us);
         break;
     case ASK_OTHER:
         begin_visibility(visconn, position);
-        probe_ask(visconn->probe, visconn->queue[0].sql.data, take_other, visconn, now_us);
+        probe_ask(visconn->probe, visconn->queue[0].sql.data, on_other, visconn, now_us);
         break;
     }
 }
