@@ -19,13 +19,3 @@ int64_t clock_wall_us(void)
 {
     return read_clock(CLOCK_REALTIME);
 }
-
-int64_t clock_after(int64_t now_us, int64_t delay_us)
-{
-    return delay_us > CLOCK_NEVER - now_us ? CLOCK_NEVER : now_us + delay_us;
-}
-
-int64_t clock_earlier(int64_t a_us, int64_t b_us)
-{
-    return a_us < b_us ? a_us : b_us;
-}

@@ -15,9 +15,15 @@ int64_t clock_now_us(void);
 int64_t clock_wall_us(void);
 
 /* The deadline `delay_us` after `now_us`; CLOCK_NEVER stays CLOCK_NEVER. */
-int64_t clock_after(int64_t now_us, int64_t delay_us);
+static inline int64_t clock_after(int64_t now_us, int64_t delay_us)
+{
+    return delay_us > CLOCK_NEVER - now_us ? CLOCK_NEVER : now_us + delay_us;
+}
 
 /* The earlier of two deadlines. */
-int64_t clock_earlier(int64_t a_us, int64_t b_us);
+static inline int64_t clock_earlier(int64_t a_us, int64_t b_us)
+{
+    return a_us < b_us ? a_us : b_us;
+}
 
 #endif

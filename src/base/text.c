@@ -1,24 +1,5 @@
 #include "base/text.h"
 
-#include <string.h>
-
-struct slice slice_of(const char *text)
-{
-    return (struct slice){text, strlen(text)};
-}
-
-bool slice_equal(struct slice a, struct slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-bool slice_starts(struct slice s, const char *prefix)
-{
-    size_t len = strlen(prefix);
-
-    return s.len >= len && memcmp(s.data, prefix, len) == 0;
-}
-
 bool slice_number(struct slice s, uint64_t *number)
 {
     *number = 0;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buffer.h"
 
@@ -14,9 +15,23 @@ struct slice {
     size_t len;
 };
 
-struct slice slice_of(const char *text);
-bool slice_equal(struct slice a, struct slice b);
-bool slice_starts(struct slice s, const char *prefix);
+/* These are inline: the decoders call them for each member of each message. */
+static inline struct slice slice_of(const char *text)
+{
+    return (struct slice){text, strlen(text)};
+}
+
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool slice_starts(struct slice s, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    return s.len >= len && memcmp(s.data, prefix, len) == 0;
+}
 
 /* The decimal number at its front; 0: there is none. */
 uint32_t slice_xid(struct slice s);

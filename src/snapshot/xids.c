@@ -3,11 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool xid_precedes(uint32_t a, uint32_t b)
-{
-    return (int32_t)(a - b) < 0;
-}
-
 /* Appends one. */
 static bool append(uint32_t **at, size_t *len, size_t *cap, uint32_t xid)
 {

@@ -28,7 +28,11 @@ struct xids {
     size_t cap;
 };
 
-bool xid_precedes(uint32_t a, uint32_t b);
+/* In the circle of xids (PostgreSQL's TransactionIdPrecedes). */
+static inline bool xid_precedes(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) < 0;
+}
 
 void snapshot_clear(struct snapshot *snapshot);
 

@@ -2,25 +2,14 @@
 
 #include <string.h>
 
-bool cursor_bytes(struct slice *cursor, size_t len, struct slice *bytes)
-{
-    if (cursor->len < len) {
-        return false;
-    }
-    *bytes = (struct slice){cursor->data, len};
-    cursor->data += len;
-    cursor->len -= len;
-    return true;
-}
-
-static bool big_endian(struct slice *cursor, size_t len, uint64_t *value)
+static bool big_endian(struct slice *cursor, size_t len, uint32_t *value)
 {
     struct slice bytes;
 
+    *value = 0;
     if (!cursor_bytes(cursor, len, &bytes)) {
         return false;
     }
-    *value = 0;
     for (size_t i = 0; i < len; i++) {
         *value = *value << 8 | (unsigned char)bytes.data[i];
     }
@@ -29,7 +18,7 @@ static bool big_endian(struct slice *cursor, size_t len, uint64_t *value)
 
 bool cursor_u8(struct slice *cursor, uint8_t *value)
 {
-    uint64_t wide = 0;
+    uint32_t wide;
     bool ok = big_endian(cursor, sizeof(*value), &wide);
 
     *value = (uint8_t)wide;
@@ -38,7 +27,7 @@ bool cursor_u8(struct slice *cursor, uint8_t *value)
 
 bool cursor_be16(struct slice *cursor, uint16_t *value)
 {
-    uint64_t wide = 0;
+    uint32_t wide;
     bool ok = big_endian(cursor, sizeof(*value), &wide);
 
     *value = (uint16_t)wide;
@@ -47,16 +36,6 @@ bool cursor_be16(struct slice *cursor, uint16_t *value)
 
 bool cursor_be32(struct slice *cursor, uint32_t *value)
 {
-    uint64_t wide = 0;
-    bool ok = big_endian(cursor, sizeof(*value), &wide);
-
-    *value = (uint32_t)wide;
-    return ok;
-}
-
-bool cursor_be64(struct slice *cursor, uint64_t *value)
-{
-    *value = 0;
     return big_endian(cursor, sizeof(*value), value);
 }
 
