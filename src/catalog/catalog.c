@@ -198,16 +198,15 @@ static bool take_renamed(struct catalog *catalog, struct query_row *row)
 {
     struct past_moment moment = moment_of(&catalog->doubt);
     struct slice kind, text;
-    uint64_t xid;
+    uint32_t xid;
 
-    if (!query_row_next(row, &kind) || !query_row_next(row, &text) || text.data == NULL ||
-        !slice_number(text, &xid)) {
+    if (!query_row_next(row, &kind) || !query_row_next(row, &text) || !xid_read(text, &xid)) {
         return false;
     }
     /* The query has left out those ahead of xmax. */
     if (slice_equal(kind, slice_of("t"))) {
-        catalog->renamed |= !past_holds(&catalog->past, (uint32_t)xid, moment, (uint32_t)xid + 1);
-    } else if (!past_schema_holds(&catalog->past, (uint32_t)xid, moment, (uint32_t)xid + 1)) {
+        catalog->renamed |= !past_holds(&catalog->past, xid, moment, xid + 1);
+    } else if (!past_schema_holds(&catalog->past, xid, moment, xid + 1)) {
         catalog->schemas++;
     }
     return true;

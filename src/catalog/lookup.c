@@ -74,16 +74,6 @@ static bool read_oid(struct slice text, uint32_t *oid)
     return ok;
 }
 
-/* An xid8: the low 32 bits count. */
-static bool take_xmax(struct lookup *lookup, struct slice text)
-{
-    uint64_t wide;
-    bool ok = slice_number(text, &wide);
-
-    lookup->xmax = (uint32_t)wide;
-    return ok;
-}
-
 static bool take_found(struct lookup_found *found, const struct slice columns[6])
 {
     found->found = read_oid(columns[1], &found->identity.oid) &&
@@ -153,7 +143,7 @@ bool lookup_row(void *context, struct query_row *row)
         return true; /* they have been dropped meanwhile */
     }
     if (columns[0].data == NULL) {
-        return columns[1].data != NULL && take_xmax(lookup, columns[1]);
+        return columns[1].data != NULL && xid_read(columns[1], &lookup->xmax);
     }
     if (!slice_number(columns[0], &number) || number >= lookup->asked_count) {
         return false;

@@ -338,8 +338,6 @@ static bool visconn_reported(struct feed *feed, enum visconn_event event, int64_
         break;
     case VISCONN_SAW:
         return take_visibility(feed, now_us, error);
-    case VISCONN_LISTED:
-        return visible_take_list(&feed->visible, now_us) || error_memory(error);
     case VISCONN_FAILED:
         /* Its first connect ends as the stream's does; later it is made again in the background. */
         if (!visconn_has_worked(feed->visible.visconn) &&

@@ -135,7 +135,7 @@ static int64_t life_due(const struct questions *questions, const struct source_f
 void questions_ask(struct questions *questions, const struct source_facts *facts, bool live,
                    int64_t now_us)
 {
-    struct question life = {"SELECT 1", on_nothing, questions, on_life};
+    struct question life = {"SELECT 1", on_nothing, questions, false, on_life};
 
     if (now_us >= slotwait_due(questions, facts)) {
         ask_for_slotwait(questions, facts->pid, now_us);

@@ -3,6 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool xid_read(struct slice text, uint32_t *xid)
+{
+    uint64_t wide;
+    bool ok = slice_number(text, &wide);
+
+    *xid = (uint32_t)wide;
+    return ok;
+}
+
 /* Appends one. */
 static bool append(uint32_t **at, size_t *len, size_t *cap, uint32_t xid)
 {

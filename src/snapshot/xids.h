@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/bounds.h"
+#include "base/text.h"
 
 /* What pg_current_snapshot() says, at one moment. */
 struct snapshot {
@@ -27,6 +28,9 @@ struct xids {
     size_t len;
     size_t cap;
 };
+
+/* Reads an xid, of 32 or 64 bits; the low 32 count. False: it is none. */
+bool xid_read(struct slice text, uint32_t *xid);
 
 /* In the circle of xids (PostgreSQL's TransactionIdPrecedes). */
 static inline bool xid_precedes(uint32_t a, uint32_t b)

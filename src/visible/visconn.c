@@ -24,20 +24,10 @@
     " LEFT JOIN LATERAL pg_catalog.pg_snapshot_xip(s.now) x ON true"
 #define VISIBILITY_SQL "EXECUTE pgnudge_visibility"
 
-/*
- * Whoever has an xid holds a lock on it until its end can be seen: also one
- * that has committed and waits for a standby. Subtransactions have younger ones,
- * which snapshots don't list.
- */
-#define RUNNING_SQL                                                                                \
-    "SELECT DISTINCT ON (virtualtransaction) transactionid::text FROM pg_catalog.pg_locks"         \
-    " WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted"                     \
-    " ORDER BY virtualtransaction, age(transactionid) DESC"
-
-enum asking { ASK_NOTHING, ASK_IDENTITY, ASK_VISIBILITY, ASK_RUNNING, ASK_OTHER };
+enum asking { ASK_NOTHING, ASK_IDENTITY, ASK_VISIBILITY, ASK_QUESTION };
 
 /*
- * 1. `asking` is what the probe is asked; ASK_OTHER is queue[0].
+ * 1. `asking` is what the probe is asked; ASK_QUESTION is queue[0].
  * 2. `answered`: queue[0] has its answer, and visconn_complete takes it off; nothing is asked
  *    before that.
  * 3. Nothing but ASK_IDENTITY is asked of a connection that isn't `identified`.
@@ -51,7 +41,6 @@ struct visconn {
     bool identified; /* since the probe came up */
     bool has_worked;
     bool down_reported;
-    bool list_wanted;
     struct {
         struct question question;
         struct buffer sql;
@@ -63,8 +52,6 @@ struct visconn {
     struct pace pace;             /* of visibility_check */
     struct visibility visibility; /* complete */
     struct visibility coming;     /* its rows are still being taken */
-    struct snapshot running;      /* the list's */
-    uint64_t listed_at;           /* the stream's position when it was asked for */
 };
 
 struct visconn *visconn_new(const struct visconn_setup *setup, int64_t now_us)
@@ -107,16 +94,6 @@ static bool on_identity(void *context, struct query_row *row)
     return true;
 }
 
-/* An xid, of 32 or 64 bits; the low 32 count. */
-static bool read_xid(struct slice text, uint32_t *xid)
-{
-    uint64_t wide;
-    bool ok = slice_number(text, &wide);
-
-    *xid = (uint32_t)wide;
-    return ok;
-}
-
 static bool on_visibility(void *context, struct query_row *row)
 {
     struct visibility *visibility = &((struct visconn *)context)->coming;
@@ -125,32 +102,22 @@ static bool on_visibility(void *context, struct query_row *row)
 
     if (!query_row_next(row, &recovery) || !query_row_next(row, &lsn) ||
         !query_row_next(row, &xmax) || !query_row_next(row, &running) ||
-        !lsn_read(lsn, &visibility->lsn) || !read_xid(xmax, &visibility->snapshot.xmax)) {
+        !lsn_read(lsn, &visibility->lsn) || !xid_read(xmax, &visibility->snapshot.xmax)) {
         return false;
     }
     visibility->in_recovery = slice_equal(recovery, slice_of("true"));
     return running.data == NULL ||
-           (read_xid(running, &xid) && snapshot_add(&visibility->snapshot, xid));
+           (xid_read(running, &xid) && snapshot_add(&visibility->snapshot, xid));
 }
 
-/* The answer to a question, behind a visibility's. */
-static bool on_other(void *context, struct query_row *row)
+/* A question's, or the visibility's that was asked with it. */
+static bool on_question(void *context, struct query_row *row)
 {
     struct visconn *visconn = context;
     const struct question *question = &visconn->queue[0].question;
 
     return row->columns == VISIBILITY_COLUMNS ? on_visibility(visconn, row)
                                               : question->on_row(question->context, row);
-}
-
-static bool on_running(void *context, struct query_row *row)
-{
-    struct visconn *visconn = context;
-    struct slice value;
-    uint32_t xid;
-
-    return query_row_next(row, &value) && read_xid(value, &xid) &&
-           snapshot_add(&visconn->running, xid);
 }
 
 /* ---- questions ---- */
@@ -176,15 +143,9 @@ static void ask(struct visconn *visconn, enum asking asking, uint64_t position, 
         begin_visibility(visconn, position);
         probe_ask(visconn->probe, VISIBILITY_SQL, on_visibility, visconn, now_us);
         break;
-    case ASK_RUNNING:
-        visconn->list_wanted = false;
-        visconn->listed_at = position;
-        snapshot_clear(&visconn->running);
-        probe_ask(visconn->probe, RUNNING_SQL, on_running, visconn, now_us);
-        break;
-    case ASK_OTHER:
+    case ASK_QUESTION:
         begin_visibility(visconn, position);
-        probe_ask(visconn->probe, visconn->queue[0].sql.data, on_other, visconn, now_us);
+        probe_ask(visconn->probe, visconn->queue[0].sql.data, on_question, visconn, now_us);
         break;
     }
 }
@@ -196,10 +157,8 @@ static void ask_what_is_due(struct visconn *visconn, uint64_t position, int64_t 
     }
     if (!visconn->identified) {
         ask(visconn, ASK_IDENTITY, position, now_us);
-    } else if (visconn->list_wanted) {
-        ask(visconn, ASK_RUNNING, position, now_us);
     } else if (visconn->queued > 0) {
-        ask(visconn, ASK_OTHER, position, now_us);
+        ask(visconn, ASK_QUESTION, position, now_us);
     } else if (visconn->setup.visibility_check && pace_due(&visconn->pace, now_us)) {
         ask(visconn, ASK_VISIBILITY, position, now_us);
     } else if (!visconn->setup.visibility_check) {
@@ -231,7 +190,6 @@ static void drop_questions(struct visconn *visconn, int64_t now_us, struct error
 
 static enum visconn_event down(struct visconn *visconn, int64_t now_us, struct error *error)
 {
-    visconn->list_wanted |= visconn->asking == ASK_RUNNING;
     visconn->asking = ASK_NOTHING;
     drop_questions(visconn, now_us, error);
     visconn->identified = false;
@@ -271,10 +229,7 @@ static enum visconn_event take_answer(struct visconn *visconn, int64_t now_us, s
     case ASK_VISIBILITY:
         end_visibility(visconn, now_us);
         return VISCONN_SAW;
-    case ASK_RUNNING:
-        snapshot_sort(&visconn->running);
-        return VISCONN_LISTED;
-    case ASK_OTHER:
+    case ASK_QUESTION:
         end_visibility(visconn, now_us);
         visconn->answered = true;
         return VISCONN_SAW;
@@ -300,7 +255,7 @@ enum visconn_event visconn_step(struct visconn *visconn, uint64_t position, int6
         break;
     case PROBE_REFUSED:
         visconn->alive_us = now_us; /* a refusal, too, is an answer */
-        if (visconn->asking == ASK_OTHER) {
+        if (visconn->asking == ASK_QUESTION && !visconn->queue[0].question.vital) {
             visconn->asking = ASK_NOTHING;
             end_question(visconn, ANSWER_REFUSED, now_us, error);
             break;
@@ -371,16 +326,6 @@ void visconn_ask_by(struct visconn *visconn, int64_t at_us)
     pace_by(&visconn->pace, at_us);
 }
 
-void visconn_list(struct visconn *visconn)
-{
-    visconn->list_wanted = true;
-}
-
-bool visconn_is_listing(const struct visconn *visconn)
-{
-    return visconn->list_wanted || visconn->asking == ASK_RUNNING;
-}
-
 bool visconn_ask(struct visconn *visconn, const struct question *question, int64_t now_us)
 {
     struct buffer *sql = &visconn->queue[visconn->queued].sql;
@@ -405,16 +350,6 @@ const struct visibility *visconn_visibility(const struct visconn *visconn)
     return &visconn->visibility;
 }
 
-const struct snapshot *visconn_running(const struct visconn *visconn)
-{
-    return &visconn->running;
-}
-
-uint64_t visconn_listed_at(const struct visconn *visconn)
-{
-    return visconn->listed_at;
-}
-
 struct pollfd visconn_pollfd(const struct visconn *visconn)
 {
     return probe_pollfd(visconn->probe);
@@ -427,8 +362,7 @@ int64_t visconn_deadline(const struct visconn *visconn)
     if (!probe_ready(visconn->probe) || visconn->asking != ASK_NOTHING) {
         return deadline;
     }
-    if (!visconn->identified || visconn->list_wanted || visconn->queued > 0 ||
-        !visconn->setup.visibility_check) {
+    if (!visconn->identified || visconn->queued > 0 || !visconn->setup.visibility_check) {
         return 0;
     }
     return clock_earlier(deadline, visconn->pace.next_us);
@@ -440,7 +374,6 @@ void visconn_free(struct visconn *visconn)
         probe_free(visconn->probe);
         snapshot_free(&visconn->visibility.snapshot);
         snapshot_free(&visconn->coming.snapshot);
-        snapshot_free(&visconn->running);
         for (size_t i = 0; i < QUESTIONS_MAX; i++) {
             buffer_free(&visconn->queue[i].sql);
         }

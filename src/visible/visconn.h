@@ -40,9 +40,8 @@ struct visconn_setup {
 
 enum visconn_event {
     VISCONN_NOTHING,
-    VISCONN_SAW,    /* visconn_visibility is new; then visconn_complete */
-    VISCONN_LISTED, /* visconn_running is there */
-    VISCONN_FAILED  /* it could not be reached so far, for this error; it goes on trying */
+    VISCONN_SAW,   /* visconn_visibility is new; then visconn_complete */
+    VISCONN_FAILED /* it could not be reached so far, for this error; it goes on trying */
 };
 
 enum answer {
@@ -57,6 +56,7 @@ struct question {
     const char *sql;      /* copied; its rows don't have VISIBILITY_COLUMNS columns */
     query_row_fn *on_row; /* `context` is its first argument, as is the next one's */
     void *context;
+    bool vital; /* a refusal means that this connection can't serve: it is lost */
 
     /* Called once. False: `error` ends the stream's connection; only COMPLETE may say so. */
     bool (*on_answer)(void *context, enum answer answer, int64_t now_us, struct error *error);
@@ -82,12 +82,6 @@ void visconn_rest(struct visconn *visconn, int64_t now_us);
 /* Asks for a new visibility at `at_us`, if not before. */
 void visconn_ask_by(struct visconn *visconn, int64_t at_us);
 
-/* Asks, once, for what runs now. */
-void visconn_list(struct visconn *visconn);
-
-/* Whether that has been asked for and not answered. */
-bool visconn_is_listing(const struct visconn *visconn);
-
 /* Asks it behind those that wait. False: QUESTIONS_MAX do, or no memory; then it is forgotten. */
 bool visconn_ask(struct visconn *visconn, const struct question *question, int64_t now_us);
 
@@ -98,11 +92,6 @@ bool visconn_complete(struct visconn *visconn, int64_t now_us, struct error *err
 int64_t visconn_alive_us(const struct visconn *visconn);
 
 const struct visibility *visconn_visibility(const struct visconn *visconn);
-const struct snapshot *visconn_running(const struct visconn *visconn);
-
-/* The stream's position when that list was asked for. */
-uint64_t visconn_listed_at(const struct visconn *visconn);
-
 struct pollfd visconn_pollfd(const struct visconn *visconn);
 int64_t visconn_deadline(const struct visconn *visconn);
 

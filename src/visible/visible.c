@@ -2,6 +2,16 @@
 
 #include "base/clock.h"
 
+/*
+ * Whoever has an xid holds a lock on it until its end can be seen: also one
+ * that has committed and waits for a standby. Subtransactions have younger ones,
+ * which snapshots don't list.
+ */
+#define RUNNING_SQL                                                                                \
+    "SELECT DISTINCT ON (virtualtransaction) transactionid::text FROM pg_catalog.pg_locks"         \
+    " WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted"                     \
+    " ORDER BY virtualtransaction, age(transactionid) DESC"
+
 bool visible_here(const struct visible *visible, const struct item *item, unsigned mark)
 {
     bool all_seen = !unseen_any(visible->unseen, mark);
@@ -48,18 +58,60 @@ void visible_rest(struct visible *visible, const struct item *item, int64_t now_
     }
 }
 
-/* A list that is under way already would be too old. */
-static bool wants_list(const struct visible *visible)
+/* ---- the list of running transactions ---- */
+
+static bool on_running(void *context, struct query_row *row)
 {
-    return visible->barrier.state == BARRIER_WANTING && !visconn_is_listing(visible->visconn);
+    struct visible *visible = context;
+    struct slice value;
+    uint32_t xid;
+
+    return query_row_next(row, &value) && xid_read(value, &xid) &&
+           snapshot_add(&visible->running, xid);
 }
+
+static bool on_list(void *context, enum answer answer, int64_t now_us, struct error *error)
+{
+    struct visible *visible = context;
+    uint64_t asked_at = visconn_visibility(visible->visconn)->asked_at;
+
+    visible->list_asked = false;
+    if (answer != ANSWER_COMPLETE) {
+        visible->list_wanted = true;
+        return true;
+    }
+    snapshot_sort(&visible->running);
+    return (barrier_listed(&visible->barrier, &visible->running, now_us) &&
+            flush_horizon_listed(&visible->horizon, &visible->running, asked_at)) ||
+           error_memory(error);
+}
+
+/* One that is under way already would be too old. */
+static bool may_ask_for_list(const struct visible *visible)
+{
+    return !visible->list_asked &&
+           (visible->list_wanted || visible->barrier.state == BARRIER_WANTING);
+}
+
+static void ask_for_list(struct visible *visible, int64_t now_us)
+{
+    struct question list = {RUNNING_SQL, on_running, visible, true, on_list};
+
+    snapshot_clear(&visible->running);
+    visible->list_asked = visconn_ask(visible->visconn, &list, now_us);
+    visible->list_wanted = !visible->list_asked;
+    if (visible->list_asked && visible->barrier.state == BARRIER_WANTING) {
+        barrier_asked(&visible->barrier);
+    }
+}
+
+/* ---- the connection ---- */
 
 enum visconn_event visible_step(struct visible *visible, bool ready, uint64_t position,
                                 int64_t now_us, struct error *error)
 {
-    if (wants_list(visible)) {
-        visconn_list(visible->visconn);
-        barrier_asked(&visible->barrier);
+    if (may_ask_for_list(visible)) {
+        ask_for_list(visible, now_us);
     }
     return ready || now_us >= visconn_deadline(visible->visconn)
                ? visconn_step(visible->visconn, position, now_us, error)
@@ -80,19 +132,11 @@ bool visible_take(struct visible *visible, const struct visible_positions *posit
     return flush_horizon_see(&visible->horizon, now) && barrier_see(&visible->barrier, now, now_us);
 }
 
-bool visible_take_list(struct visible *visible, int64_t now_us)
-{
-    const struct snapshot *running = visconn_running(visible->visconn);
-
-    return barrier_listed(&visible->barrier, running, now_us) &&
-           flush_horizon_listed(&visible->horizon, running, visconn_listed_at(visible->visconn));
-}
-
 void visible_list_if_due(struct visible *visible, uint64_t position, int64_t interval_us,
                          int64_t now_us)
 {
     if (flush_horizon_wants_list(&visible->horizon, position, interval_us, now_us)) {
-        visconn_list(visible->visconn);
+        visible->list_wanted = true;
     }
 }
 
@@ -111,7 +155,7 @@ int64_t visible_deadline(const struct visible *visible)
     int64_t deadline = CLOCK_NEVER;
 
     if (visible->visconn != NULL) {
-        deadline = wants_list(visible) ? 0 : visconn_deadline(visible->visconn);
+        deadline = may_ask_for_list(visible) ? 0 : visconn_deadline(visible->visconn);
     }
     for (size_t i = 0; i < visible->replica_count; i++) {
         deadline = clock_earlier(deadline, replica_deadline(visible->replicas[i]));
@@ -123,6 +167,7 @@ void visible_disconnect(struct visible *visible)
 {
     visconn_free(visible->visconn);
     visible->visconn = NULL;
+    visible->list_wanted = visible->list_asked = false;
     barrier_stop(&visible->barrier);
     flush_horizon_free(&visible->horizon);
 }
@@ -131,6 +176,7 @@ void visible_free(struct visible *visible)
 {
     visible_disconnect(visible);
     barrier_free(&visible->barrier);
+    snapshot_free(&visible->running);
     for (size_t i = 0; i < visible->replica_count; i++) {
         replica_free(visible->replicas[i]);
     }

@@ -26,6 +26,9 @@ struct visible {
     size_t replica_count;
     struct barrier barrier;       /* of the connection */
     struct flush_horizon horizon; /* likewise */
+    struct snapshot running;      /* what the list of running transactions has brought so far */
+    bool list_wanted;             /* one that begins from now on */
+    bool list_asked;              /* one is under way */
 };
 
 /* Positions, each of the last change of its kind. */
@@ -50,7 +53,7 @@ void visible_rest(struct visible *visible, const struct item *item, int64_t now_
 
 /*
  * Goes on with the visibility connection; `ready`: poll reported something. After VISCONN_SAW:
- * visible_take, after VISCONN_LISTED: visible_take_list.
+ * visible_take, then visconn_complete.
  */
 enum visconn_event visible_step(struct visible *visible, bool ready, uint64_t position,
                                 int64_t now_us, struct error *error);
@@ -58,7 +61,6 @@ enum visconn_event visible_step(struct visible *visible, bool ready, uint64_t po
 /* False: out of memory. */
 bool visible_take(struct visible *visible, const struct visible_positions *positions,
                   int64_t now_us);
-bool visible_take_list(struct visible *visible, int64_t now_us);
 
 /* Asks for a list of what runs, where the flush horizon is to move on. */
 void visible_list_if_due(struct visible *visible, uint64_t position, int64_t interval_us,
