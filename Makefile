@@ -46,12 +46,12 @@ $(BUILD)/tests/%: tests/unit/%.c $(OBJ)
 	$(CC) $(ALL_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $< $(OBJ) $(LDLIBS)
 
 $(BUILD)/tests/test_allocations: LINK += \
-    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=hashmap_get
+    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=hashmap_get,--wrap=hashmap_remove_at
 
 # For scripts/bench. The one that talks to servers has libpq, to write and to compare; it takes
 # nothing of ours.
 MEASURE := $(patsubst tests/bench/%.c,$(BUILD)/bench/%.o,\
-    $(filter-out tests/bench/decode.c,$(wildcard tests/bench/*.c)))
+    $(filter-out tests/bench/decode.c tests/bench/turns.c,$(wildcard tests/bench/*.c)))
 
 $(BUILD)/bench/%.o: tests/bench/%.c Makefile
 	@mkdir -p $(@D)
@@ -63,6 +63,9 @@ $(BUILD)/bench/measure: $(MEASURE)
 $(BUILD)/bench/decode: $(patsubst %,$(BUILD)/bench/%.o,decode process tool) $(OBJ)
 	$(CC) $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BUILD)/bench/turns: $(BUILD)/bench/turns.o $(BUILD)/main.o $(OBJ)
+	$(CC) $(LINK) -Wl,--wrap=os_poll $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # For scripts/model: libpq to write, to look and to break things.
 $(BUILD)/model/%.o: tests/model/%.c Makefile
 	@mkdir -p $(@D)
@@ -73,7 +76,7 @@ $(BUILD)/model/model: $(patsubst tests/model/%.c,$(BUILD)/model/%.o,$(wildcard t
 
 model: $(BUILD)/model/model
 
-bench-tools: $(BUILD)/bench/measure $(BUILD)/bench/decode
+bench-tools: $(addprefix $(BUILD)/bench/,measure decode turns)
 
 unit: $(TESTS)
 

@@ -242,3 +242,31 @@ binary() {
 @test "a content that is no text is a resync too" {
     each_plugin binary
 }
+
+# made_up NUMBER: by a role that may do nothing but log in, so many names of tables that aren't there
+made_up() {
+    sql 'SET ROLE anyone' "DO \$\$ BEGIN FOR n IN 1 .. $1 LOOP
+        PERFORM pg_logical_emit_message(n % 2 = 0, 'pgnudge', 'public.made_up' || n);
+        IF n % 100 = 0 THEN COMMIT; END IF; END LOOP; END \$\$"
+}
+
+flooded() {
+    local before
+    listen --plugin "$plugin"
+    sql 'INSERT INTO orders (n) VALUES (1)'
+    totals '{"public.orders": 1}'
+    made_up 60000
+    wait_for saw 'any(reasons[]; . == "overflow")'
+    sql 'INSERT INTO items (n) VALUES (1)'
+    wait_for saw 'any(.[2:][]; .type == "resync" or any(.events[]; .table == "items"))'
+    made_up 1000000 3>&- &
+    wait_for is_true "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'DO%' AND state = 'active')"
+    stop # within its time, in the middle of it
+    sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO%'" >/dev/null
+    wait "$!" || true
+}
+
+@test "a role that may only log in floods it with names: resyncs, and no signal waits" {
+    sql 'CREATE ROLE anyone LOGIN'
+    each_plugin flooded
+}

@@ -29,10 +29,11 @@
 
 /* ---- names and transactions ---- */
 
-#define RAW_NAME_MAX 1024 /* bytes of a name in the plugin's writing; 63 + 63 characters are less */
-#define NAMES_MAX    ((size_t)32 * 1024) /* references kept; then those not in use are forgotten */
-#define TARGETS_MAX  8                   /* names that one table's change may have */
-#define XIDS_MAX     ((size_t)1 << 20)   /* that run at one moment, as the server lists them */
+#define RAW_NAME_MAX  1024 /* bytes of a name in the plugin's writing; 63 + 63 characters are less */
+#define NAMES_MAX     ((size_t)32 * 1024) /* references kept; then those not in use are forgotten */
+#define SQL_NAMES_MAX 1024                /* likewise, of what only messages name */
+#define TARGETS_MAX   8                   /* names that one table's change may have */
+#define XIDS_MAX      ((size_t)1 << 20)   /* that run at one moment, as the server lists them */
 
 #ifndef UNSEEN_MAX                   /* the tests build it with less */
 #define UNSEEN_MAX ((size_t)8 << 20) /* xids, a byte each, above the last snapshot; a power of 2 */

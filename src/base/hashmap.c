@@ -1,22 +1,13 @@
 #include "base/hashmap.h"
 
-#include <stdint.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 
-/* FNV-1a. Keys are names from one catalog: its owner gains nothing by colliding them. */
-static size_t hash_bytes(struct slice key)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+#include "base/siphash.h"
 
-    for (size_t i = 0; i < key.len; i++) {
-        hash = (hash ^ (unsigned char)key.data[i]) * UINT64_C(0x100000001b3);
-    }
-    return (size_t)(hash ^ (hash >> 32));
-}
-
-static struct hashmap_slot *find(const struct hashmap *map, struct slice key, size_t hash)
+static struct hashmap_slot *find(const struct hashmap *map, struct slice key, uint64_t hash)
 {
-    size_t i = hash & (map->cap - 1);
+    size_t i = (size_t)hash & (map->cap - 1);
 
     while (map->slots[i].value != NULL &&
            !(map->slots[i].hash == hash && slice_equal(map->slots[i].key, key))) {
@@ -27,13 +18,17 @@ static struct hashmap_slot *find(const struct hashmap *map, struct slice key, si
 
 void *hashmap_get(const struct hashmap *map, struct slice key)
 {
-    return map->cap == 0 ? NULL : find(map, key, hash_bytes(key))->value;
+    return map->cap == 0 ? NULL : find(map, key, siphash(map->key, key))->value;
 }
 
 static bool grow(struct hashmap *map)
 {
-    struct hashmap bigger = {.cap = map->cap > 0 ? map->cap * 2 : 64, .len = map->len};
+    struct hashmap bigger = *map;
 
+    if (map->cap == 0 && RAND_bytes((unsigned char *)bigger.key, sizeof(bigger.key)) != 1) {
+        return false;
+    }
+    bigger.cap = map->cap > 0 ? map->cap * 2 : 64;
     bigger.slots = calloc(bigger.cap, sizeof(*bigger.slots));
     if (bigger.slots == NULL) {
         return false;
@@ -50,15 +45,35 @@ static bool grow(struct hashmap *map)
 
 bool hashmap_add(struct hashmap *map, struct slice key, void *value)
 {
-    size_t hash = hash_bytes(key);
+    uint64_t hash;
 
     /* At most three quarters full. */
     if (map->len + 1 > map->cap / 4 * 3 && !grow(map)) {
         return false;
     }
+    hash = siphash(map->key, key);
     *find(map, key, hash) = (struct hashmap_slot){key, hash, value};
     map->len++;
     return true;
+}
+
+void hashmap_remove_at(struct hashmap *map, size_t i)
+{
+    size_t mask = map->cap - 1;
+    size_t j = i;
+
+    map->slots[i].value = NULL;
+    map->len--;
+    while (map->slots[j = (j + 1) & mask].value != NULL) {
+        size_t home = (size_t)map->slots[j].hash & mask;
+
+        /* Unless it stands between its home and the gap's other side, a search would end at the gap. */
+        if (((j - home) & mask) >= ((j - i) & mask)) {
+            map->slots[i] = map->slots[j];
+            map->slots[j].value = NULL;
+            i = j;
+        }
+    }
 }
 
 void hashmap_free(struct hashmap *map)

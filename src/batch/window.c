@@ -196,12 +196,17 @@ bool window_commit(struct window *window, uint64_t lsn)
 
 void window_resync(struct window *window, enum resync reason, int64_t now_us)
 {
+    int64_t due_us = now_us > window->next_resync_us ? now_us : window->next_resync_us;
+
     forget_events(window);
     if (window->item.resync == RESYNC_NONE) {
         window->item.resync = reason;
     }
-    window->at_once = true;
-    window->open = (struct window_timer){now_us, now_us};
+    if (!window->at_once) {
+        window->at_once = true;
+        window->open = (struct window_timer){due_us, due_us};
+        window->next_resync_us = clock_after(due_us, window->limits.debounce_us);
+    }
 }
 
 void window_resync_from(struct window *window, enum resync reason, int64_t now_us)

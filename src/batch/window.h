@@ -44,14 +44,15 @@ struct window {
     struct unseen *unseen; /* borrowed */
     struct item item;
     struct event_map map;
-    uint64_t arrivals;   /* changes so far */
-    bool at_once;        /* its resync was asked for: no debounce */
-    bool unordered;      /* an event was added late */
-    bool in_transaction; /* between a BEGIN and its COMMIT */
-    uint32_t xid;        /* of the transaction under way */
-    unsigned marks;      /* that `unseen` gets at its COMMIT */
-    uint64_t newest_lsn; /* of this connection: the slot's consistent point, or a later COMMIT */
-    uint64_t last_lsn;   /* the end of the newest COMMIT, watched or not */
+    uint64_t arrivals;      /* changes so far */
+    bool at_once;           /* its resync was asked for: no debounce, but for the next line */
+    int64_t next_resync_us; /* not before: any SQL user may ask for one */
+    bool unordered;         /* an event was added late */
+    bool in_transaction;    /* between a BEGIN and its COMMIT */
+    uint32_t xid;           /* of the transaction under way */
+    unsigned marks;         /* that `unseen` gets at its COMMIT */
+    uint64_t newest_lsn;    /* of this connection: the slot's consistent point, or a later COMMIT */
+    uint64_t last_lsn;      /* the end of the newest COMMIT, watched or not */
     struct window_timer open;
     struct window_timer unknown;
 };

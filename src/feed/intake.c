@@ -31,6 +31,10 @@ static enum sink_result change(void *context, const struct sink_change *change)
     struct table_ref *ref = NULL;
     enum names_result found = find(intake, change, &ref);
 
+    if (found == NAMES_FULL && change->by_sql) {
+        window_resync_from(intake->window, RESYNC_OVERFLOW, intake->now_us);
+        return SINK_TAKEN;
+    }
     if (found == NAMES_FULL) { /* a resync stands for those that wait to be looked up */
         catalog_overflow(intake->catalog, intake->now_us);
         found = find(intake, change, &ref);

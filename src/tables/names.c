@@ -12,13 +12,29 @@
 #define PARTS_PREFIX '='
 #define SQL_PREFIX   '@'
 
+#define VISITS_MAX 64 /* slots, to find an entry that can be forgotten for a new one */
+
+/* Entries up to a bound; beyond, what nobody uses is forgotten, one for each new one. */
+struct shelf {
+    struct hashmap map;
+    size_t max;
+    size_t hand; /* the slot where the search for such goes on */
+};
+
+/*
+ * 1. A reference that isn't REF_AT_REST is never forgotten, nor is a name with refs > 0.
+ * 2. A reference's follower is one that is still there only while followers_of is `forgotten`.
+ * 3. What messages name, any SQL user can make up: it takes no room from the tables.
+ */
 struct names {
     struct verdict_rules rules;
     struct encoding *encoding;
     unsigned connection;    /* counts them */
-    struct hashmap refs;    /* key -> struct table_ref */
+    struct shelf tables;    /* key -> struct table_ref */
+    struct shelf by_sql;    /* likewise */
+    struct shelf watched;   /* json -> struct name; two references to one table share it */
     struct table_ref *last; /* of a change; NULL: not known */
-    struct hashmap watched; /* json -> struct name; two references to one table share it */
+    uint64_t forgotten;     /* references so far */
 };
 
 struct names *names_new(const struct verdict_rules *rules)
@@ -27,6 +43,8 @@ struct names *names_new(const struct verdict_rules *rules)
 
     if (names != NULL) {
         names->rules = *rules;
+        names->tables.max = names->watched.max = NAMES_MAX;
+        names->by_sql.max = SQL_NAMES_MAX;
     }
     return names;
 }
@@ -35,6 +53,67 @@ void names_connected(struct names *names, struct encoding *encoding)
 {
     names->encoding = encoding;
     names->connection++;
+}
+
+/* ---- forgetting ---- */
+
+static void drop_targets(struct table_ref *ref)
+{
+    while (ref->target_count > 0) {
+        ref->targets[--ref->target_count]->refs--;
+    }
+}
+
+static void ref_free(struct table_ref *ref)
+{
+    if (ref != NULL) {
+        drop_targets(ref);
+        free(ref);
+    }
+}
+
+static bool forget_ref(struct names *names, void *entry)
+{
+    struct table_ref *ref = entry;
+
+    if (ref->state != REF_AT_REST) {
+        return false;
+    }
+    if (names->last == ref) {
+        names->last = NULL;
+    }
+    names->forgotten++;
+    ref_free(ref);
+    return true;
+}
+
+static bool forget_name(struct names *names, void *entry)
+{
+    struct name *name = entry;
+
+    (void)names;
+    if (name->refs > 0) {
+        return false;
+    }
+    free(name);
+    return true;
+}
+
+/* Whether there is room for one more; one that nobody uses is forgotten for it. */
+static bool make_room(struct names *names, struct shelf *shelf,
+                      bool (*forget)(struct names *names, void *entry))
+{
+    struct hashmap *map = &shelf->map;
+
+    for (int visits = 0; visits < VISITS_MAX && map->len >= shelf->max; visits++) {
+        size_t at = shelf->hand & (map->cap - 1);
+
+        if (map->slots[at].value != NULL && forget(names, map->slots[at].value)) {
+            hashmap_remove_at(map, at);
+        }
+        shelf->hand = at + 1;
+    }
+    return map->len < shelf->max;
 }
 
 /* ---- names ---- */
@@ -64,11 +143,12 @@ static struct name *name_of(struct names *names, const struct relation *table)
 
     payload_json(&json, table->schema, table->table);
     if (!json.failed) {
-        name = hashmap_get(&names->watched, (struct slice){json.data, json.len});
+        name = hashmap_get(&names->watched.map, (struct slice){json.data, json.len});
     }
     if (!json.failed && name == NULL) {
+        make_room(names, &names->watched, forget_name); /* those in use need no room */
         name = name_new((struct slice){json.data, json.len});
-        if (name != NULL && !hashmap_add(&names->watched, json_of(name), name)) {
+        if (name != NULL && !hashmap_add(&names->watched.map, json_of(name), name)) {
             free(name);
             name = NULL;
         }
@@ -78,13 +158,6 @@ static struct name *name_of(struct names *names, const struct relation *table)
 }
 
 /* ---- verdicts ---- */
-
-static void drop_targets(struct table_ref *ref)
-{
-    while (ref->target_count > 0) {
-        ref->targets[--ref->target_count]->refs--;
-    }
-}
 
 bool names_judge(struct names *names, struct table_ref *ref, const struct lineage *lineage)
 {
@@ -108,47 +181,6 @@ bool names_judge(struct names *names, struct table_ref *ref, const struct lineag
 }
 
 /* ---- references ---- */
-
-static void ref_free(struct table_ref *ref)
-{
-    if (ref != NULL) {
-        drop_targets(ref);
-        free(ref);
-    }
-}
-
-/* Frees what neither the window, an item nor a look needs. */
-static bool sweep(struct names *names)
-{
-    struct hashmap refs = {0}, watched = {0};
-    bool ok = true;
-
-    names->last = NULL;
-    for (size_t i = 0; i < names->refs.cap; i++) {
-        struct table_ref *ref = names->refs.slots[i].value;
-
-        if (ref != NULL && ref->state != REF_AT_REST) {
-            ref->follower = NULL;
-            ok = hashmap_add(&refs, ref->key, ref) && ok;
-        } else {
-            ref_free(ref);
-        }
-    }
-    for (size_t i = 0; i < names->watched.cap; i++) {
-        struct name *name = names->watched.slots[i].value;
-
-        if (name != NULL && name->refs > 0) {
-            ok = hashmap_add(&watched, json_of(name), name) && ok;
-        } else {
-            free(name);
-        }
-    }
-    hashmap_free(&names->refs);
-    hashmap_free(&names->watched);
-    names->refs = refs;
-    names->watched = watched;
-    return ok;
-}
 
 /* Copies into `text`, which is moved on. */
 static struct slice keep(char **text, struct slice from)
@@ -186,16 +218,12 @@ static struct table_ref *ref_new(struct slice key, const struct relation *table,
 static enum names_result learn(struct names *names, struct slice key, const struct relation *raw,
                                struct table_ref **result)
 {
+    struct shelf *shelf = key.data[0] == SQL_PREFIX ? &names->by_sql : &names->tables;
     struct buffer schema = {0}, table = {0};
     struct table_ref *ref = NULL;
 
-    if (names->refs.len >= NAMES_MAX) {
-        if (!sweep(names)) {
-            return NAMES_NO_MEMORY;
-        }
-        if (names->refs.len > NAMES_MAX / 2) { /* else each further name would sweep again */
-            return NAMES_FULL;
-        }
+    if (!make_room(names, shelf, forget_ref)) {
+        return NAMES_FULL;
     }
     encoding_to_utf8(names->encoding, raw->schema, &schema);
     encoding_to_utf8(names->encoding, raw->table, &table);
@@ -205,7 +233,7 @@ static enum names_result learn(struct names *names, struct slice key, const stru
     }
     buffer_free(&schema);
     buffer_free(&table);
-    if (ref == NULL || !hashmap_add(&names->refs, ref->key, ref)) {
+    if (ref == NULL || !hashmap_add(&shelf->map, ref->key, ref)) {
         ref_free(ref);
         return NAMES_NO_MEMORY;
     }
@@ -241,13 +269,16 @@ static struct table_ref *expected(const struct names *names, char kind, struct s
     if (last == NULL || is_written(last, kind, raw)) {
         return last;
     }
-    return is_written(last->follower, kind, raw) ? last->follower : NULL;
+    return last->followers_of == names->forgotten && is_written(last->follower, kind, raw)
+               ? last->follower
+               : NULL;
 }
 
 static void remember(struct names *names, struct table_ref *ref)
 {
     if (names->last != NULL && names->last != ref) {
         names->last->follower = ref;
+        names->last->followers_of = names->forgotten;
     }
     names->last = ref;
 }
@@ -260,7 +291,7 @@ static enum names_result look_up(struct names *names, enum plugin plugin, struct
     struct buffer schema = {0}, table = {0};
     enum names_result result = NAMES_UNREADABLE;
 
-    *ref = hashmap_get(&names->refs, key);
+    *ref = hashmap_get(&names->tables.map, key);
     if (*ref != NULL) {
         return NAMES_FOUND;
     }
@@ -312,7 +343,7 @@ enum names_result names_find_parts(struct names *names, struct slice schema, str
     if (!key.failed) {
         struct slice text = {key.data, key.len};
 
-        *ref = hashmap_get(&names->refs, text);
+        *ref = hashmap_get(by_sql ? &names->by_sql.map : &names->tables.map, text);
         result =
             *ref != NULL ? NAMES_FOUND : learn(names, text, &(struct relation){schema, table}, ref);
     }
@@ -323,18 +354,24 @@ enum names_result names_find_parts(struct names *names, struct slice schema, str
     return result;
 }
 
+static void free_refs(struct shelf *shelf)
+{
+    for (size_t i = 0; i < shelf->map.cap; i++) {
+        ref_free(shelf->map.slots[i].value);
+    }
+    hashmap_free(&shelf->map);
+}
+
 void names_free(struct names *names)
 {
     if (names == NULL) {
         return;
     }
-    for (size_t i = 0; i < names->refs.cap; i++) {
-        ref_free(names->refs.slots[i].value);
+    free_refs(&names->tables);
+    free_refs(&names->by_sql);
+    for (size_t i = 0; i < names->watched.map.cap; i++) {
+        free(names->watched.map.slots[i].value);
     }
-    for (size_t i = 0; i < names->watched.cap; i++) {
-        free(names->watched.slots[i].value);
-    }
-    hashmap_free(&names->refs);
-    hashmap_free(&names->watched);
+    hashmap_free(&names->watched.map);
     free(names);
 }

@@ -53,6 +53,7 @@ struct table_ref {
     enum ref_state state;
     struct table_ref *next;     /* WAITING: in its queue */
     struct table_ref *follower; /* of the change behind its last one; NULL: not known */
+    uint64_t followers_of;      /* what names.c had forgotten when it was noted */
     struct part asked;          /* before the look that is under way, or was not final */
     struct part since;          /* changes after `asked` */
     struct identity identity;
@@ -74,7 +75,7 @@ void names_connected(struct names *names, struct encoding *encoding);
 enum names_result {
     NAMES_FOUND,
     NAMES_UNREADABLE,
-    NAMES_FULL, /* too many wait for a look: touched_drop, then again */
+    NAMES_FULL, /* too many are not at rest */
     NAMES_NO_MEMORY
 };
 

@@ -1,7 +1,7 @@
 /*
  * What a change costs, in counts: the way from the socket to the window, over a
  * real socket, with the allocations of pgnudge's own code and of cJSON counted,
- * and its lookups in hash tables (the linker wraps them, see Makefile).
+ * and what its hash tables look up and forget (the linker wraps them, see Makefile).
  */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -25,6 +25,7 @@
 
 static size_t allocations;
 static size_t lookups;
+static size_t removals;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -34,6 +35,8 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *block, size_t size);
 void *__real_hashmap_get(const struct hashmap *map, struct slice key);
 void *__wrap_hashmap_get(const struct hashmap *map, struct slice key);
+void __real_hashmap_remove_at(struct hashmap *map, size_t i);
+void __wrap_hashmap_remove_at(struct hashmap *map, size_t i);
 
 void *__wrap_malloc(size_t size)
 {
@@ -57,6 +60,12 @@ void *__wrap_hashmap_get(const struct hashmap *map, struct slice key)
 {
     lookups++;
     return __real_hashmap_get(map, key);
+}
+
+void __wrap_hashmap_remove_at(struct hashmap *map, size_t i)
+{
+    removals++;
+    __real_hashmap_remove_at(map, i);
 }
 
 struct fixture {
@@ -313,6 +322,35 @@ static void check_gigabyte(enum plugin plugin)
     tear_down(&fixture);
 }
 
+/* Beyond the bound a name costs what it did before, and one that is forgotten. */
+static void check_flood(bool by_sql)
+{
+    struct fixture fixture;
+    struct sink_change change = {.schema = LITERAL("s"), .by_sql = by_sql, .count = 1};
+    size_t most = 0;
+    char table[20];
+
+    REQUIRE(set_up(&fixture, PLUGIN_TEST_DECODING));
+    for (size_t i = 0; i < 3 * NAMES_MAX; i++) {
+        snprintf(table, sizeof(table), "t%zu", i);
+        change.table = slice_of(table);
+        allocations = removals = 0;
+        if (!CHECK_INT(fixture.sink.change(fixture.sink.context, &change), SINK_TAKEN)) {
+            break;
+        }
+        most = allocations > most ? allocations : most;
+        CHECK(removals <= 1);
+    }
+    CHECK(most > 0 && most <= 10);
+    tear_down(&fixture);
+}
+
+static void flood(void)
+{
+    check_flood(false);
+    check_flood(true);
+}
+
 static void test_decoding(void)
 {
     check_plugin(PLUGIN_TEST_DECODING);
@@ -348,6 +386,7 @@ static const struct check_test tests[] = {
     {"100 000 changes by test_decoding allocate nothing, and look up one name each", test_decoding},
     {"100 000 changes by wal2json allocate nothing, and look up one name each", wal2json},
     {"nor does a message of 1 GB", gigabyte},
+    {"a name too many costs one that is forgotten", flood},
 };
 
 CHECK_MAIN(tests)

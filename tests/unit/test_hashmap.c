@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/siphash.h"
 #include "check.h"
 
 #define MANY ((size_t)100000)
@@ -62,10 +63,84 @@ static void many(void)
     free(keys);
 }
 
+/* Entries come and go; those that are there are found, the others aren't. */
+static void come_and_go(void)
+{
+    enum { KEYS = 300, STEPS = 20000 };
+    static char keys[KEYS][8];
+    struct hashmap map = {0};
+    bool there[KEYS] = {false};
+    unsigned random = 1;
+
+    for (size_t i = 0; i < KEYS; i++) {
+        snprintf(keys[i], sizeof(keys[i]), "%zu", i);
+    }
+    for (int step = 0; step < STEPS; step++) {
+        size_t i = (random = random * 1103515245 + 12345) / 65536 % KEYS;
+
+        if (!there[i]) {
+            CHECK(hashmap_add(&map, slice_of(keys[i]), keys[i]));
+        } else {
+            size_t at = 0;
+
+            while (map.slots[at].value != keys[i]) {
+                at++;
+            }
+            hashmap_remove_at(&map, at);
+        }
+        there[i] = !there[i];
+        for (i = 0; i < KEYS; i++) {
+            if (!CHECK(hashmap_get(&map, slice_of(keys[i])) == (there[i] ? keys[i] : NULL))) {
+                step = STEPS;
+                break;
+            }
+        }
+    }
+    hashmap_free(&map);
+}
+
+/* The authors' test vectors: key 00 01 … 0f, message 00 01 …, so many bytes. */
+static void siphash_vectors(void)
+{
+    static const struct {
+        size_t len;
+        uint64_t hash;
+    } vectors[] = {
+        {0, UINT64_C(0x726fdb47dd0e0e31)},
+        {1, UINT64_C(0x74f839c593dc67fd)},
+        {8, UINT64_C(0x93f5f5799a932462)},
+        {15, UINT64_C(0xa129ca6149be45e5)},
+    };
+    static const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
+    char message[16];
+
+    for (size_t i = 0; i < sizeof(message); i++) {
+        message[i] = (char)i;
+    }
+    for (size_t i = 0; i < COUNT_OF(vectors); i++) {
+        CASE("%zu bytes", vectors[i].len);
+        CHECK(siphash(key, (struct slice){message, vectors[i].len}) == vectors[i].hash);
+    }
+}
+
+/* What collides in one table, or run of the program, doesn't in another. */
+static void keyed(void)
+{
+    struct hashmap one = {0}, other = {0};
+
+    CHECK(hashmap_add(&one, slice_of("a"), &one) && hashmap_add(&other, slice_of("a"), &other));
+    CHECK(one.key[0] != other.key[0] && one.key[1] != other.key[1]);
+    hashmap_free(&one);
+    hashmap_free(&other);
+}
+
 static const struct check_test tests[] = {
     {"an empty one has nothing", empty},
     {"keys are any bytes, and each leads to its own value", any_bytes},
     {"100 000 keys are found again after all the growing", many},
+    {"entries that are taken out leave the others to be found", come_and_go},
+    {"SipHash-2-4", siphash_vectors},
+    {"each has a key of its own", keyed},
 };
 
 CHECK_MAIN(tests)

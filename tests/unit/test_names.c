@@ -437,7 +437,7 @@ static void keeps_what_is_held(void)
     tear_down(&fixture);
 }
 
-/* Where most of them wait, forgetting the others would have to be done for each further name. */
+/* Nothing that waits is forgotten, and then there is no room; what is at rest makes some. */
 static void full(void)
 {
     struct fixture fixture;
@@ -449,20 +449,75 @@ static void full(void)
     for (size_t i = 0; i < NAMES_MAX; i++) {
         snprintf(raw, sizeof(raw), "temp%zu", i);
         refs[i] = find(&fixture, raw);
-        refs[i]->state = i % 4 == 0 ? REF_AT_REST : REF_WAITING;
+        refs[i]->state = REF_WAITING;
     }
     CHECK_INT(names_find(fixture.names, PLUGIN_TEST_DECODING, slice_of("s.one_more"), &ref),
               NAMES_FULL);
     for (size_t i = 0; i < NAMES_MAX; i++) {
-        if (i % 4 != 0) {
-            refs[i]->state = REF_AT_REST;
-        }
+        refs[i]->state = REF_AT_REST;
     }
     for (size_t i = 0; i < NAMES_MAX; i++) {
         snprintf(raw, sizeof(raw), "more%zu", i);
         find(&fixture, raw);
     }
     free(refs);
+    tear_down(&fixture);
+}
+
+static enum names_result find_by_sql(struct fixture *fixture, size_t i, struct table_ref **ref)
+{
+    char table[32];
+
+    snprintf(table, sizeof(table), "made_up%zu", i);
+    return names_find_parts(fixture->names, slice_of("s"), slice_of(table), true, ref);
+}
+
+/* Any SQL user can send messages with as many names as he likes. */
+static void messages_take_no_room(void)
+{
+    struct fixture fixture;
+    struct table_ref *refs[100], *ref;
+    size_t waiting = 0;
+    char raw[32];
+
+    REQUIRE(set_up(&fixture, NULL, NULL, PARTITIONS_ROOT));
+    for (size_t i = 0; i < COUNT_OF(refs); i++) {
+        snprintf(raw, sizeof(raw), "t%zu", i);
+        refs[i] = find(&fixture, raw);
+        refs[i]->known = true;
+    }
+    for (size_t i = 0; i < 2 * NAMES_MAX; i++) {
+        if (!CHECK_INT(find_by_sql(&fixture, i, &ref), NAMES_FOUND)) {
+            break;
+        }
+    }
+    for (size_t i = 0; i < 4 * SQL_NAMES_MAX; i++) {
+        if (find_by_sql(&fixture, 3 * NAMES_MAX + i, &ref) == NAMES_FOUND) {
+            ref->state = REF_WAITING;
+            waiting++;
+        }
+    }
+    CHECK_INT(waiting, SQL_NAMES_MAX);
+    CHECK_INT(find_by_sql(&fixture, 0, &ref), NAMES_FULL);
+    for (size_t i = 0; i < COUNT_OF(refs); i++) {
+        snprintf(raw, sizeof(raw), "t%zu", i);
+        CHECK(find(&fixture, raw) == refs[i] && refs[i]->known);
+    }
+    tear_down(&fixture);
+}
+
+/* The change behind a name's last one was of a name that has been forgotten since. */
+static void a_follower_is_forgotten(void)
+{
+    struct fixture fixture;
+    char raw[32];
+
+    REQUIRE(set_up(&fixture, NULL, NULL, PARTITIONS_ROOT));
+    for (size_t i = 0; i < 2 * NAMES_MAX; i++) {
+        snprintf(raw, sizeof(raw), "temp%zu", i);
+        find(&fixture, "stays")->state = REF_WAITING;
+        find(&fixture, raw);
+    }
     tear_down(&fixture);
 }
 
@@ -477,6 +532,8 @@ static const struct check_test tests[] = {
     {"a connection knows nothing of the last one's", a_connection_knows_nothing_of_the_last},
     {"beyond its bound it keeps what is held or waits", keeps_what_is_held},
     {"it is full where too many wait", full},
+    {"what messages name takes no room from tables", messages_take_no_room},
+    {"a follower that is forgotten isn't followed", a_follower_is_forgotten},
 };
 
 CHECK_MAIN(tests)

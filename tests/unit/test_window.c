@@ -441,6 +441,29 @@ static void closed(void)
     end_test(&window);
 }
 
+/* Any SQL user may ask for one at any time: one a debounce, the first at once. */
+static void resyncs_keep_a_distance(void)
+{
+    struct window window;
+    struct item closed = {0};
+
+    open_window(&window, 50, 1000);
+    window_resync_from(&window, RESYNC_REQUESTED, 1000);
+    CHECK_INT(window_deadline(&window), 1000);
+    window_close(&window, &closed);
+    item_clear(&closed);
+    window_resync_from(&window, RESYNC_REQUESTED, 1010);
+    window_resync_from(&window, RESYNC_REQUESTED, 1020); /* joins it, and puts off nothing */
+    CHECK_INT(window_deadline(&window), 1050);
+    window_close(&window, &closed);
+    item_clear(&closed);
+    window_resync_from(&window, RESYNC_REQUESTED, 1150);
+    CHECK_INT(window_deadline(&window), 1150);
+    item_clear(&closed);
+    item_free(&closed);
+    end_test(&window);
+}
+
 /* A resync that was closed leaves nothing of itself to the next window. */
 static void sealed_resync(void)
 {
@@ -709,6 +732,7 @@ static const struct check_test tests[] = {
     {"a resync's lsn is the connection's newest COMMIT or its begin", lsn_of_a_resync},
     {"what is closed stays as it was", closed},
     {"a closed resync leaves nothing behind", sealed_resync},
+    {"resyncs keep the debounce's distance", resyncs_keep_a_distance},
     {"without limits it is never due", no_limits},
     {"8192 payloads", many_payloads},
     {"late ones keep the time and the place of their first change", late_ones_stand_in_order},
