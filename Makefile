@@ -30,7 +30,8 @@ ALL_CFLAGS = -std=c11 $(WARN) $(HARDEN) $(CPPFLAGS) $(shell pkg-config --cflags 
 
 SRC   := $(sort $(wildcard src/*/*.c))
 OBJ   := $(SRC:src/%.c=$(BUILD)/%.o)
-TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
+TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c))) \
+    $(BUILD)/tests/test_hostile
 
 all: $(BUILD)/pgnudge
 
@@ -47,6 +48,19 @@ $(BUILD)/tests/%: tests/unit/%.c $(OBJ)
 
 $(BUILD)/tests/test_allocations: LINK += \
     -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=hashmap_get,--wrap=hashmap_remove_at
+
+# A whole feed over tests/fake/, in place of the kernel's sockets and clocks.
+FAKE  := $(BUILD)/fake/world.o $(BUILD)/fake/peer.o
+WORLD := $(filter-out %/net/transport.o %/base/clock.o,$(OBJ))
+
+$(BUILD)/fake/%.o: tests/fake/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests -Itests/unit -c -o $@ $<
+
+$(BUILD)/tests/test_hostile: $(BUILD)/fake/hostile.o $(FAKE) $(WORLD)
+	@mkdir -p $(@D)
+	$(CC) $(LINK) -Wl,--wrap=os_poll,--wrap=RAND_bytes,--wrap=line_out_new \
+	    $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # For scripts/bench. The one that talks to servers has libpq, to write and to compare; it takes
 # nothing of ours.
@@ -119,4 +133,4 @@ clean:
 .PHONY: all unit bench-tools model check asan tiny oom coverage install uninstall clean
 .SECONDARY:
 
--include $(OBJ:.o=.d) $(BUILD)/main.d $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d $(BUILD)/model/*.d)
+-include $(OBJ:.o=.d) $(BUILD)/main.d $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d $(BUILD)/model/*.d $(BUILD)/fake/*.d)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 #
-# The C programs of tests/unit/, one test each, as built beside the pgnudge under test.
+# The C programs of tests/unit/ and tests/fake/, one test each, as built beside the pgnudge under test.
 
 bats_require_minimum_version 1.5.0
 
@@ -42,6 +42,7 @@ unit() {
 @test "reading in gulps" { unit read_batching; }
 @test "hash table" { unit hashmap; }
 @test "hints" { unit hints; }
+@test "hostile servers, a whole feed and the doctor against each" { unit hostile; }
 @test "hosts" { unit hosts; }
 @test "items" { unit item; }
 @test "what stands above what" { unit lineage; }
@@ -70,5 +71,5 @@ unit() {
 
 @test "every program has a test here" {
     diff <(sed -nE 's/^@test .* \{ unit ([a-z0-9_]+); \}$/\1/p' "$BATS_TEST_FILENAME" | sort) \
-        <(printf '%s\n' "$repo"/tests/unit/test_*.c | sed 's|.*/test_||; s|\.c$||' | sort)
+        <(printf '%s\n' "$repo"/tests/unit/test_*.c test_hostile.c | sed 's|.*/test_||; s|\.c$||' | sort)
 }

@@ -1,5 +1,7 @@
 #include "doctor/tables.h"
 
+#include <stdio.h>
+
 #include "repl/command.h"
 #include "server/facts.h"
 
@@ -18,10 +20,9 @@ struct relation_row {
 bool tables_init(struct tables *tables, const struct feed_config *config, struct report *report,
                  struct encoding *encoding, const char *encoding_name)
 {
-    *tables = (struct tables){.config = config,
-                              .report = report,
-                              .encoding_name = encoding_name,
-                              .all_ordinary = config->tables.len > 0};
+    *tables =
+        (struct tables){.config = config, .report = report, .all_ordinary = config->tables.len > 0};
+    snprintf(tables->encoding_name, sizeof(tables->encoding_name), "%s", encoding_name);
     return wanted_init(&tables->wanted, &config->tables, &config->exclude, encoding);
 }
 

@@ -13,14 +13,14 @@
 struct tables {
     const struct feed_config *config; /* borrowed, as is the next */
     struct report *report;
-    const char *encoding_name; /* the database's */
+    char encoding_name[32]; /* the database's */
     struct wanted wanted;
     size_t relations;
     bool all_ordinary; /* each of --tables is a plain table, such that wal2json may filter */
     bool keyless;      /* one has no usable replica identity */
 };
 
-/* False: out of memory. `encoding` and the name are borrowed. */
+/* False: out of memory. `encoding` is borrowed, the name copied. */
 bool tables_init(struct tables *tables, const struct feed_config *config, struct report *report,
                  struct encoding *encoding, const char *encoding_name);
 
