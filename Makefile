@@ -18,7 +18,8 @@ LDLIBS   += $(shell pkg-config --libs $(PKGS))
 
 # _FORTIFY_SOURCE needs an optimizing build and hides reads from the sanitizers.
 ifdef SAN
-HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+HARDEN := $(if $(FUZZ),-fsanitize=fuzzer-no-link) \
+    -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LINK   := -fsanitize=address,undefined
 else
 HARDEN := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE
@@ -61,6 +62,22 @@ $(BUILD)/tests/test_hostile: $(BUILD)/fake/hostile.o $(FAKE) $(WORLD)
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -Wl,--wrap=os_poll,--wrap=RAND_bytes,--wrap=line_out_new \
 	    $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# For scripts/fuzz, which builds with clang and FUZZ=1.
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+$(BUILD)/fuzz/%.o: tests/fuzz/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests -c -o $@ $<
+
+$(BUILD)/fuzz/fuzz_feed: $(BUILD)/fuzz/fuzz_feed.o $(FAKE) $(WORLD)
+	$(CC) $(LINK) -fsanitize=fuzzer -Wl,--wrap=os_poll,--wrap=RAND_bytes,--wrap=line_out_new \
+	    $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(OBJ)
+	$(CC) $(LINK) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+fuzz-targets: $(FUZZ_TARGETS)
 
 # For scripts/bench. The one that talks to servers has libpq, to write and to compare; it takes
 # nothing of ours.
@@ -130,7 +147,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit bench-tools model check asan tiny oom coverage install uninstall clean
+.PHONY: all unit bench-tools model fuzz-targets check asan tiny oom coverage install uninstall clean
 .SECONDARY:
 
--include $(OBJ:.o=.d) $(BUILD)/main.d $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d $(BUILD)/model/*.d $(BUILD)/fake/*.d)
+-include $(OBJ:.o=.d) $(BUILD)/main.d $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d $(BUILD)/model/*.d $(BUILD)/fake/*.d $(BUILD)/fuzz/*.d)

@@ -62,6 +62,8 @@ const char *const fault_names[FAULTS] = {
     "endless-errors",
     "endless-parameters",
     "endless-bytes",
+    "body",
+    "raw",
 };
 
 enum peer_state { PEER_STARTUP, PEER_SASL, PEER_PROOF, PEER_QUERIES, PEER_STREAMING };
@@ -346,6 +348,12 @@ static bool misbehave(struct peer *peer, char type, struct slice body)
         repeat(peer, 'A', body);
         with_length(peer, type, body, 0x7fffffff);
         return false;
+    case FAULT_BODY:
+        plain(peer, type, peer->setup.body, peer->setup.body_len);
+        return false;
+    case FAULT_RAW:
+        raw(peer, peer->setup.body, peer->setup.body_len);
+        return false;
     }
     return true;
 }
@@ -557,8 +565,7 @@ static void welcome(struct peer *peer)
 {
     say(peer, 'R', "\0\0\0\0", 4);
     say_parameter(peer, "server_version", "15.18");
-    say_parameter(peer, "server_encoding",
-                  peer->setup.database_encoding != NULL ? peer->setup.database_encoding : "UTF8");
+    say_parameter(peer, "server_encoding", "UTF8");
     say_parameter(peer, "in_hot_standby", "off");
     say(peer, 'K', "\0\0\x10\x92secr", 8);
     say(peer, 'Z', "I", 1);

@@ -64,6 +64,9 @@ enum fault {
     FAULT_ENDLESS_ERRORS,
     FAULT_ENDLESS_PARAMETERS,
     FAULT_ENDLESS_BYTES, /* of its body */
+    /* as the setup says */
+    FAULT_BODY, /* its body */
+    FAULT_RAW,  /* bytes in its place */
     FAULTS
 };
 
@@ -74,7 +77,8 @@ struct peer_setup {
     unsigned at;           /* the message's number, from 0 on */
     unsigned transactions; /* to stream */
     unsigned iterations;   /* of SCRAM */
-    const char *database_encoding;
+    const uint8_t *body;   /* of FAULT_BODY and FAULT_RAW */
+    size_t body_len;
 };
 
 struct peer;

@@ -444,10 +444,21 @@ struct out *__wrap_line_out_new(enum output_result *result, struct error *error)
 
 /* ---- a run ---- */
 
+/* All memory at once, so that what a run leaves behind shows. */
+static void reserve(struct buffer *text)
+{
+    for (size_t i = 0; i < LOG_LIMIT; i++) {
+        buffer_byte(text, 0);
+    }
+    buffer_clear(text);
+}
+
 void world_start(void)
 {
     struct error error;
 
+    reserve(&world.lines);
+    reserve(&world.log);
     signals_install(&world.waiting);
     tls_init(&error);
     world.log_file = tmpfile();
@@ -555,7 +566,7 @@ static bool parse(struct feed_config *config, const char *const *options)
         argv[argc] = texts[argc];
     }
     setenv("PGPASSWORD", PEER_PASSWORD, 1); /* it is wiped, once read */
-    optind = 1;                             /* getopt's, from the start again */
+    optind = 0;                             /* getopt starts anew */
     options_init(config);
     config->log.fd = fileno(world.log_file);
     if (options_parse(config, &doctor, argc, argv, &error) != OPTIONS_RUN) {

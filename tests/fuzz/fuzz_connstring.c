@@ -1,0 +1,45 @@
+/* Connection strings and URIs: what is refused shows nothing of a secret. */
+#include "conninfo/conninfo.h"
+#include "conninfo/connstring.h"
+#include "fuzz/fuzz.h"
+
+#define SECRET "hunter2hunter2"
+
+static bool take(void *context, const struct connstring_item *item, struct error *error)
+{
+    (void)error;
+    *(size_t *)context += strlen(item->keyword) + strlen(item->value);
+    return true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = fuzz_text(data, size);
+    char *around = malloc(2 * size + sizeof("password=" SECRET " ") + 20);
+    size_t lengths = 0;
+    struct error error;
+
+    error_clear(&error);
+    connstring_recognize(text);
+    if (!connstring_parse(text, take, &lengths, &error)) {
+        MUST(error.message[0] != '\0');
+    }
+    MUST(lengths <= 40 * (strlen(text) + 40)); /* keywords may be longer in a URI's place */
+    if (around != NULL && strstr(text, "hunter") == NULL) {
+        sprintf(around, "password=" SECRET " %s", text);
+        error_clear(&error);
+        connstring_parse(around, take, &lengths, &error);
+        MUST(strstr(error.message, SECRET) == NULL && strstr(error.detail, SECRET) == NULL);
+        connstring_hide_secrets(around);
+        MUST(strstr(around, SECRET) == NULL);
+        sprintf(around, "postgresql://u:" SECRET "@%s", text);
+        error_clear(&error);
+        connstring_parse(around, take, &lengths, &error);
+        MUST(strstr(error.message, SECRET) == NULL && strstr(error.detail, SECRET) == NULL);
+        connstring_hide_secrets(around);
+        MUST(strstr(around, SECRET) == NULL);
+    }
+    free(around);
+    free(text);
+    return 0;
+}
