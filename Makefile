@@ -63,6 +63,10 @@ $(BUILD)/tests/test_hostile: $(BUILD)/fake/hostile.o $(FAKE) $(WORLD)
 	$(CC) $(LINK) -Wl,--wrap=os_poll,--wrap=RAND_bytes,--wrap=line_out_new \
 	    $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# The same peer behind a real socket.
+$(BUILD)/fake/server: $(BUILD)/fake/server.o $(BUILD)/fake/peer.o $(OBJ)
+	$(CC) $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # For scripts/fuzz, which builds with clang and FUZZ=1.
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -109,7 +113,7 @@ model: $(BUILD)/model/model
 
 bench-tools: $(addprefix $(BUILD)/bench/,measure decode turns)
 
-unit: $(TESTS)
+unit: $(TESTS) $(BUILD)/fake/server
 
 check: $(TESTS)
 	@for test in $(TESTS); do "$$(realpath "$$test")" || exit 1; done

@@ -199,7 +199,7 @@ kept() {
 }
 
 @test "no core dump would show a password" {
-    [[ $PGNUDGE != */asan/* ]] || skip 'the sanitizer has a copy of the environment'
+    PGNUDGE=$(realpath "${PGNUDGE_PLAIN:-$repo/build/pgnudge}") # the sanitizer copies the environment
     local password # a long one, so that no later message overwrites it by chance
     password=$(printf %0500d 0)-sesame
     cc -o memory_grep "$repo/tests/tools/memory_grep.c"

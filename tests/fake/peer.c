@@ -429,7 +429,7 @@ static void answer_visibility(struct peer *peer)
     char row[100];
 
     snprintf(row, sizeof(row), "false\t%X/%X\t%u\t\\N", (unsigned)(peer->lsn >> 32),
-             (unsigned)peer->lsn, FIRST_XID + 1000);
+             (unsigned)peer->lsn, FIRST_XID + 1000000000);
     ANSWER(row);
 }
 
