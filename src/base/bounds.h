@@ -34,6 +34,7 @@
 #define SQL_NAMES_MAX 1024                /* likewise, of what only messages name */
 #define TARGETS_MAX   8                   /* names that one table's change may have */
 #define XIDS_MAX      ((size_t)1 << 20)   /* that run at one moment, as the server lists them */
+#define XIDS_KEPT     4096 /* room for these is kept from list to list, more is given back */
 
 #ifndef UNSEEN_MAX                   /* the tests build it with less */
 #define UNSEEN_MAX ((size_t)8 << 20) /* xids, a byte each, above the last snapshot; a power of 2 */
@@ -45,6 +46,7 @@
 #define EDGES_MAX        256   /* between these */
 #define LOOKUP_ASKED_MAX 200   /* names looked up in one question */
 #define LOOKUP_EDGES_MAX 16384 /* edges above the names of one question */
+#define LOOKUP_KEPT      1024  /* room for these is kept, more is given back */
 
 /* ---- what the user gives ---- */
 

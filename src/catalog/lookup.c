@@ -54,6 +54,9 @@ static void append_name(struct buffer *sql, size_t number, const struct relation
 
 void lookup_query(struct lookup *lookup, struct buffer *sql)
 {
+    if (lookup->edge_cap > LOOKUP_KEPT) {
+        lookup_free(lookup);
+    }
     memset(lookup->found, 0, sizeof(lookup->found));
     lookup->edge_count = 0;
     buffer_clear(&lookup->text);
@@ -173,5 +176,7 @@ void lookup_lineage(const struct lookup *lookup, size_t i, struct lineage *linea
 void lookup_free(struct lookup *lookup)
 {
     free(lookup->edges);
+    lookup->edges = NULL;
+    lookup->edge_cap = lookup->edge_count = 0;
     buffer_free(&lookup->text);
 }

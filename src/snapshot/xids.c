@@ -31,8 +31,19 @@ static bool append(uint32_t **at, size_t *len, size_t *cap, uint32_t xid)
 
 /* ---- snapshots ---- */
 
+/* Gives back what is large for `len`. */
+static void shrink(struct snapshot *snapshot, size_t len)
+{
+    if (snapshot->cap > XIDS_KEPT && snapshot->cap / 4 > len) {
+        free(snapshot->running);
+        snapshot->running = NULL;
+        snapshot->len = snapshot->cap = 0;
+    }
+}
+
 void snapshot_clear(struct snapshot *snapshot)
 {
+    shrink(snapshot, 0);
     snapshot->len = 0;
 }
 
@@ -57,6 +68,7 @@ void snapshot_sort(struct snapshot *snapshot)
 
 bool snapshot_copy(struct snapshot *to, const struct snapshot *from)
 {
+    shrink(to, from->len);
     if (to->cap < from->len) {
         uint32_t *bigger = realloc(to->running, from->len * sizeof(*bigger));
 

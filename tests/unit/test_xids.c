@@ -80,6 +80,26 @@ static void below_xmax_and_not_running(void)
     snapshot_free(&snapshot);
 }
 
+/* A server that once had a hundred thousand transactions at a time doesn't cost that for ever. */
+static void large_lists_are_given_back(void)
+{
+    struct snapshot large = {.xmax = 200000}, copy = {0}, small = SNAPSHOT(110, 107);
+
+    for (uint32_t xid = 3; xid < 100000; xid++) {
+        CHECK(snapshot_add(&large, xid));
+    }
+    CHECK(snapshot_copy(&copy, &large));
+    CHECK(copy.len == large.len && copy.cap >= copy.len);
+    CHECK(snapshot_copy(&copy, &small));
+    CHECK(copy.len == 1 && copy.running[0] == 107 && copy.cap <= XIDS_KEPT);
+    snapshot_clear(&large);
+    CHECK(large.len == 0 && large.cap <= XIDS_KEPT);
+    CHECK(snapshot_add(&large, 7) && large.len == 1);
+    snapshot_free(&large);
+    snapshot_free(&copy);
+    snapshot_free(&small);
+}
+
 static void sees_around_the_wrap(void)
 {
     struct snapshot snapshot = SNAPSHOT(6, 4, TOP - 1, 3, TOP - 5);
@@ -219,6 +239,7 @@ static void copies(void)
 static const struct check_test tests[] = {
     {"xids are compared circularly", order},
     {"a snapshot sees what is below xmax and not running", below_xmax_and_not_running},
+    {"large lists are given back", large_lists_are_given_back},
     {"… around 2^32 too", sees_around_the_wrap},
     {"the running ones are found, whatever their order", search},
     {"what a snapshot sees is struck off, the rest stays", struck_off},
