@@ -251,7 +251,6 @@ made_up() {
 }
 
 flooded() {
-    local before
     listen --plugin "$plugin"
     sql 'INSERT INTO orders (n) VALUES (1)'
     totals '{"public.orders": 1}'
