@@ -137,7 +137,7 @@ static bool md5_hex(struct slice a, struct slice b, char hex[33])
          EVP_DigestFinal_ex(ctx, digest, NULL) == 1;
     EVP_MD_CTX_free(ctx);
     for (int i = 0; ok && i < 16; i++) {
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+        snprintf(hex + 2 * (size_t)i, 3, "%02x", digest[i]);
     }
     OPENSSL_cleanse(digest, sizeof(digest));
     return ok;

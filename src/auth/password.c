@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "auth/prompt.h"
+#include "base/text.h"
 
 enum password_state { PASSWORD_UNASKED, PASSWORD_ASKING, PASSWORD_ASKED };
 
@@ -63,6 +64,8 @@ struct pollfd password_pollfd(const struct password *password)
 
 void password_step(struct password *password)
 {
+    struct slice answer;
+
     if (!password_waits(password)) {
         return;
     }
@@ -70,9 +73,10 @@ void password_step(struct password *password)
     case PROMPT_WAIT:
         break;
     case PROMPT_ANSWERED:
-        password->text = OPENSSL_secure_zalloc(strlen(prompt_answer(password->prompt)) + 1);
+        answer = slice_of(prompt_answer(password->prompt));
+        password->text = OPENSSL_secure_zalloc(answer.len + 1);
         if (password->text != NULL) {
-            strcpy(password->text, prompt_answer(password->prompt));
+            memcpy(password->text, answer.data, answer.len);
         }
         password_stop(password);
         break;

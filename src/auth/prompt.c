@@ -98,7 +98,7 @@ struct prompt *prompt_open(const char *remark, const char *question)
     }
     if (remark[0] != '\0') {
         add(prompt, remark, PROMPT_REMARK_MAX - 1);
-        strcat(prompt->text, "\n");
+        memcpy(prompt->text + strlen(prompt->text), "\n", sizeof("\n"));
     }
     add(prompt, question, PROMPT_TEXT_MAX);
     prompt->answer = OPENSSL_secure_zalloc(PROMPT_ANSWER_MAX);

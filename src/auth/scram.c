@@ -256,7 +256,7 @@ static bool iterate(struct scram *scram)
 
 bool scram_continue(struct scram *scram, struct slice server_first, struct error *error)
 {
-    struct server_first first;
+    struct server_first first = {0};
 
     if (scram->state != SCRAM_BEGUN) {
         return forged(error, "a second challenge");

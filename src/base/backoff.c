@@ -9,6 +9,7 @@ int64_t backoff_failed(struct backoff *backoff, uint32_t random)
     }
     backoff->failures++;
     delay = delay < backoff->max_us ? delay : backoff->max_us;
+    /* NOLINTNEXTLINE(bugprone-integer-division): half of it, in whole microseconds */
     return delay - delay / 2 + (int64_t)((double)(delay / 2) * (double)random / UINT32_MAX);
 }
 

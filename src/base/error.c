@@ -38,8 +38,9 @@ void error_prefix(struct error *error, const char *format, ...)
     va_start(args, format);
     vsnprintf(prefix, sizeof(prefix) - 2, format, args);
     va_end(args);
-    strcat(prefix, ": ");
     len = strlen(prefix);
+    memcpy(prefix + len, ": ", sizeof(": "));
+    len += 2;
     memmove(error->message + len, error->message, room - len);
     memcpy(error->message, prefix, len);
     error->message[room - 1] = '\0';

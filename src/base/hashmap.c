@@ -39,7 +39,9 @@ static bool grow(struct hashmap *map)
         }
     }
     free(map->slots);
-    *map = bigger;
+    map->slots = bigger.slots;
+    map->cap = bigger.cap;
+    memcpy(map->key, bigger.key, sizeof(map->key));
     return true;
 }
 

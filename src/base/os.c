@@ -1,3 +1,4 @@
+/* NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): libc reads it */
 #define _GNU_SOURCE /* ppoll, F_SETPIPE_SZ, close_range, struct ucred */
 #include "base/os.h"
 

@@ -100,7 +100,7 @@ bool pushdown_row(void *context, struct query_row *row)
             return false;
         }
     }
-    if (values[0] >= 2 * PUSHDOWN_MAX) {
+    if (values[0] >= (uint64_t)2 * PUSHDOWN_MAX) {
         return false;
     }
     pushdown->ordinary[values[0]] = true;
@@ -119,7 +119,7 @@ bool pushdown_fits(const struct pushdown *a, const struct pushdown *b)
 
 bool pushdown_is_same(const struct pushdown *a, const struct pushdown *b)
 {
-    for (size_t i = 0; i < 2 * PUSHDOWN_MAX; i++) {
+    for (size_t i = 0; i < (size_t)2 * PUSHDOWN_MAX; i++) {
         const struct identity *x = &a->identity[i], *y = &b->identity[i];
 
         if (x->oid != y->oid || x->version != y->version ||

@@ -283,13 +283,19 @@ static bool decode(const struct parser *parser, struct slice part, char *out)
     return true;
 }
 
+/* Into one of the parser's buffers: the URI, which is longer than these words, fits. */
+static void set_text(char *buffer, const char *word)
+{
+    memcpy(buffer, word, strlen(word) + 1);
+}
+
 /* A part of the URI that stands for one parameter; an empty one isn't given. */
 static bool take_part(const struct parser *parser, const char *keyword, struct slice part)
 {
     if (part.len == 0) {
         return true;
     }
-    strcpy(parser->keyword, keyword);
+    set_text(parser->keyword, keyword);
     return decode(parser, part, parser->value) && emit(parser, part, part);
 }
 
@@ -319,13 +325,14 @@ static bool fail_unencoded(const struct parser *parser, const char *c, const cha
 static bool parse_bracketed(const struct parser *parser, const char **rest, struct slice *host)
 {
     const char *c = *rest + 1;
+    size_t len = strcspn(c, "]");
 
-    *host = (struct slice){c, strcspn(c, "]")};
-    c += host->len;
+    *host = (struct slice){c, len};
+    c += len;
     if (*c == '\0') {
         return fail(parser, slice_of(*rest), "missing \"]\" after an IPv6 address");
     }
-    if (host->len == 0) {
+    if (len == 0) {
         return fail(parser, (struct slice){*rest, 2}, "empty IPv6 address");
     }
     *rest = ++c;
@@ -406,12 +413,12 @@ static bool parse_hosts(const struct parser *parser, const char **rest)
             return fail_unencoded(parser, port.data, "what should be a port and is no number");
         }
     }
-    strcpy(parser->keyword, "host");
+    set_text(parser->keyword, "host");
     if (parser->value[0] != '\0' && !emit(parser, begin, at(*rest))) {
         return false;
     }
     memmove(parser->value, ports_begin, strlen(ports_begin) + 1);
-    strcpy(parser->keyword, "port");
+    set_text(parser->keyword, "port");
     return parser->value[0] == '\0' || emit(parser, begin, at(*rest));
 }
 
@@ -435,8 +442,8 @@ static bool parse_query_item(const struct parser *parser, struct slice item)
         return false;
     }
     if (strcmp(parser->keyword, "ssl") == 0 && strcmp(parser->value, "true") == 0) {
-        strcpy(parser->keyword, "sslmode"); /* JDBC's, which libpq takes as well */
-        strcpy(parser->value, "require");
+        set_text(parser->keyword, "sslmode"); /* JDBC's, which libpq takes as well */
+        set_text(parser->value, "require");
     }
     return emit(parser, keyword, value);
 }

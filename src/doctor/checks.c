@@ -120,7 +120,7 @@ static void report_version(struct checks *checks, enum side side)
 {
     const char *version = conn_server_version(checks_conn(checks, side));
 
-    if (version[0] == '\0' || atoi(version) >= SERVER_VERSION_MIN) {
+    if (version[0] == '\0' || conn_server_major(checks_conn(checks, side)) >= SERVER_VERSION_MIN) {
         report_check(checks->report, CHECK_OK, "server", "PostgreSQL %s",
                      version[0] != '\0' ? version : "of an unknown version");
         return;

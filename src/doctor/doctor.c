@@ -90,17 +90,19 @@ static bool wait_for_events(const struct doctor *doctor, struct pollfd fds[POLL_
     int64_t deadline_us = clock_earlier(checks_deadline(&doctor->checks), doctor->timeout_us);
     bool text = !doctor->ended && has_text(doctor);
     int64_t timeout_us;
+    short events = 0;
 
     if (doctor->checks.state == CHECKS_OVER && !doctor->reported) {
         deadline_us = 0;
     }
     if (text) {
         deadline_us = clock_earlier(deadline_us, output_deadline(&doctor->output, now_us));
+        events = output_events(&doctor->output);
     }
     timeout_us = deadline_us > now_us ? deadline_us - now_us : 0;
     checks_fds(&doctor->checks, fds);
-    fds[POLL_OUTPUT] = (struct pollfd){.fd = doctor->ended ? -1 : doctor->output.fd,
-                                       .events = text ? output_events(&doctor->output) : (short)0};
+    fds[POLL_OUTPUT] =
+        (struct pollfd){.fd = doctor->ended ? -1 : doctor->output.fd, .events = events};
     fds[POLL_PASSWORD] = password_pollfd(doctor->checks.config->password);
     return os_poll(fds, POLL_COUNT, deadline_us == CLOCK_NEVER ? CLOCK_NEVER : timeout_us,
                    waiting) > 0;

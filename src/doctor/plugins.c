@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "catalog/pushdown.h"
@@ -90,14 +91,14 @@ static void report_libraries(struct checks *checks)
 
 void plugins_report(struct checks *checks)
 {
-    char name[64] = "plugin ";
+    char name[64];
 
     if (!checks->slot_failed) {
         report_libraries(checks);
     }
 
     for (int i = 0; i < PLUGINS; i++) {
-        strcpy(name + strlen("plugin "), plugins[(enum plugin)i].name);
+        snprintf(name, sizeof(name), "plugin %s", plugins[(enum plugin)i].name);
         switch (checks->verdicts[i]) {
         case PLUGIN_UNTRIED:
             break;

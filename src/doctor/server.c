@@ -15,7 +15,7 @@ static int version_of(const struct checks *checks)
     enum side side = checks->login[SIDE_ORDINARY] != NULL ? SIDE_ORDINARY : SIDE_SENDER;
     const struct conn *conn = checks_conn(checks, side);
 
-    return conn != NULL ? atoi(conn_server_version(conn)) : 0;
+    return conn != NULL ? conn_server_major(conn) : 0;
 }
 
 static bool decodes(const struct checks *checks)

@@ -183,11 +183,9 @@ static void lost(struct feed *feed, struct error *error, int64_t now_us)
     unseen_reset(&feed->unseen);
     catalog_stop(&feed->catalog);
     close_connections(feed);
-    if (error->kind == ERROR_FATAL) {
-        fail(feed, error, FEED_ERROR, now_us);
-    } else if (error->kind == ERROR_PERMANENT && !feed->ever_live) {
+    if (error->kind == ERROR_PERMANENT && !feed->ever_live) {
         fail(feed, error, FEED_REFUSED, now_us);
-    } else if (!feed->config->reconnect) {
+    } else if (error->kind == ERROR_FATAL || !feed->config->reconnect) {
         fail(feed, error, FEED_ERROR, now_us);
     } else {
         reconnect_failed(&feed->reconnect, error, feed->log, now_us);

@@ -188,9 +188,12 @@ int transport_fd(const struct transport *transport)
 struct pollfd transport_pollfd(const struct transport *transport, bool writes)
 {
     const struct tls *tls = transport->tls;
-    short reads = tls != NULL ? tls_read_events(tls) : POLLIN;
-    short writing = tls != NULL ? tls_write_events(tls) : POLLOUT;
+    short reads = POLLIN, writing = POLLOUT;
 
+    if (tls != NULL) {
+        reads = tls_read_events(tls);
+        writing = tls_write_events(tls);
+    }
     return (struct pollfd){.fd = transport->fd,
                            .events = (short)(writes ? reads | writing : reads)};
 }

@@ -83,12 +83,14 @@ static enum out_event step(struct out *out, short revents, int64_t now_us, struc
 static struct pollfd pollfd(const struct out *out, bool wanted)
 {
     const struct output *output = &const_lines(out)->output;
+    struct pollfd entry = {.fd = output->fd};
 
-    wanted = wanted || output_busy(output);
-    if (!wanted && output->kind == OUTPUT_FILE) { /* a file has no reader to lose */
-        return (struct pollfd){.fd = -1};
+    if (wanted || output_busy(output)) {
+        entry.events = output_events(output);
+    } else if (output->kind == OUTPUT_FILE) { /* a file has no reader to lose */
+        entry.fd = -1;
     }
-    return (struct pollfd){.fd = output->fd, .events = wanted ? output_events(output) : (short)0};
+    return entry;
 }
 
 static int64_t deadline(const struct out *out, int64_t now_us)

@@ -163,6 +163,13 @@ const char *conn_server_version(const struct conn *conn)
     return conn->server_version;
 }
 
+int conn_server_major(const struct conn *conn)
+{
+    long major = strtol(conn->server_version, NULL, 10);
+
+    return major > 0 && major < 1000 ? (int)major : 0;
+}
+
 const char *conn_server_encoding(const struct conn *conn)
 {
     return conn->server_encoding;

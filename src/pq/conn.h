@@ -71,6 +71,9 @@ const struct tls *conn_tls(const struct conn *conn);
 /* The server's version as it reports it ("17.2 (Debian …)"), "" before the login. */
 const char *conn_server_version(const struct conn *conn);
 
+/* The number in front of that; 0: there is none. */
+int conn_server_major(const struct conn *conn);
+
 /* The database's encoding as it reports it ("UTF8"), "" before the login. */
 const char *conn_server_encoding(const struct conn *conn);
 

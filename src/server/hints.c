@@ -98,7 +98,7 @@ static void find_address(const char *message, char found[INET6_ADDRSTRLEN])
         len = strspn(message, "0123456789abcdefABCDEF.:");
         snprintf(run, sizeof(run), "%.*s", (int)len, message);
         if (inet_pton(AF_INET, run, binary) == 1 || inet_pton(AF_INET6, run, binary) == 1) {
-            strcpy(found, run);
+            memcpy(found, run, sizeof(run));
         }
     }
 }

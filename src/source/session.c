@@ -371,7 +371,7 @@ static bool logged_in(struct session *session, struct error *error)
             conn_tls(session_conn(session)) != NULL ? tls_version(conn_tls(session_conn(session)))
                                                     : "without TLS",
             login_method(session->login));
-    if (version[0] != '\0' && atoi(version) < SERVER_VERSION_MIN) {
+    if (version[0] != '\0' && conn_server_major(session_conn(session)) < SERVER_VERSION_MIN) {
         return error_set(error, ERROR_PERMANENT, "%s runs PostgreSQL %s, pgnudge needs %d",
                          where(session), version, SERVER_VERSION_MIN);
     }
@@ -503,9 +503,8 @@ enum step session_step(struct session *session, int64_t now_us, struct error *er
     while (step == STEP_DONE && session->state != SESSION_LIVE) {
         step = session->state == SESSION_LOGIN ? login_step(session->login, now_us, error)
                                                : query_step(&session->query, error);
-        if (step == STEP_WAIT && !may_be_silent(session, now_us, error)) {
-            step = STEP_FAILED;
-        } else if (step == STEP_DONE && !follow(session, now_us, error)) {
+        if ((step == STEP_WAIT && !may_be_silent(session, now_us, error)) ||
+            (step == STEP_DONE && !follow(session, now_us, error))) {
             step = STEP_FAILED;
         } else if (step == STEP_FAILED && is_optional(session)) {
             step = go_on_without(session, now_us, error) ? STEP_DONE : STEP_FAILED;

@@ -12,7 +12,10 @@ void nearest_init(struct nearest *nearest, const struct pattern *pattern)
 /* ASCII only, as the server folds names that are not quoted. */
 static char fold(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    if (c >= 'A' && c <= 'Z') {
+        c = (char)(c | 0x20);
+    }
+    return c;
 }
 
 static size_t least(size_t a, size_t b)
@@ -23,7 +26,7 @@ static size_t least(size_t a, size_t b)
 /* Insertions, deletions and substitutions of bytes (Levenshtein). */
 static size_t distance(struct slice a, struct slice b)
 {
-    uint16_t row[NEAREST_TEXT_MAX + 1];
+    uint16_t row[NEAREST_TEXT_MAX + 1] = {0};
 
     if (a.len > NEAREST_TEXT_MAX || b.len > NEAREST_TEXT_MAX) {
         return SIZE_MAX;

@@ -73,7 +73,7 @@ static bool configure_context(struct tls *tls, bool *verify, struct error *error
 static bool configure(struct tls *tls, int fd, struct error *error)
 {
     bool names_host = tls->info->sni && tls->host[0] != '\0' && !tlsverify_is_address(tls->host);
-    bool verify;
+    bool verify = false;
 
     if (!configure_context(tls, &verify, error)) {
         return false;

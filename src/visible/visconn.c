@@ -328,11 +328,12 @@ void visconn_ask_by(struct visconn *visconn, int64_t at_us)
 
 bool visconn_ask(struct visconn *visconn, const struct question *question, int64_t now_us)
 {
-    struct buffer *sql = &visconn->queue[visconn->queued].sql;
+    struct buffer *sql;
 
     if (visconn->queued == QUESTIONS_MAX) {
         return false;
     }
+    sql = &visconn->queue[visconn->queued].sql;
     buffer_clear(sql);
     buffer_text(sql, VISIBILITY_SQL "; ");
     buffer_text(sql, question->sql);
