@@ -4,7 +4,8 @@
  *
  *   connections      FRAME_BUFFER each, with TLS OpenSSL's, of a record each way;
  *                    the stream's, the visibility connection's, REPLICAS_MAX more
- *   names            NAMES_MAX references, about 1 KB each with its name and its place in a window
+ *   names            NAMES_MAX references and SQL_NAMES_MAX that only messages name, about 1 KB
+ *                    each with its name and its place in a window
  *   two windows      an event for each of --max-pending payloads, and a line
  *   visibility       UNSEEN_MAX bytes, and some lists of at most XIDS_MAX xids
  *   a look           LOOKUP_EDGES_MAX edges of some 150 bytes

@@ -18,7 +18,7 @@
 
 #define OPTIONS_MAX 32
 #define FD_BASE     100000
-#define POLLS_MAX   200000         /* of a run: more is a busy loop */
+#define POLLS_MAX   20000          /* of a run: more is a busy loop */
 #define LATE_US     (15 * CLOCK_S) /* behind its --timeout: stopping has a grace */
 #define HEAP_LIMIT  ((size_t)64 << 20)
 #define LOG_LIMIT   ((size_t)1 << 20)
