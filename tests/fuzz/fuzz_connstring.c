@@ -12,10 +12,24 @@ static bool take(void *context, const struct connstring_item *item, struct error
     return true;
 }
 
+/* The secret stands in it; nothing that is said, and nothing that is left, shows it. */
+static void check_hidden(char *text)
+{
+    size_t lengths = 0;
+    struct error error;
+
+    error_clear(&error);
+    connstring_parse(text, take, &lengths, &error);
+    MUST(strstr(error.message, SECRET) == NULL && strstr(error.detail, SECRET) == NULL);
+    connstring_hide_secrets(text);
+    MUST(strstr(text, SECRET) == NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = fuzz_text(data, size);
-    char *around = malloc(2 * size + sizeof("password=" SECRET " ") + 20);
+    size_t room = size + sizeof("postgresql://u:" SECRET "@");
+    char *around = malloc(room);
     size_t lengths = 0;
     struct error error;
 
@@ -26,18 +40,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     MUST(lengths <= 40 * (strlen(text) + 40)); /* keywords may be longer in a URI's place */
     if (around != NULL && strstr(text, "hunter") == NULL) {
-        sprintf(around, "password=" SECRET " %s", text);
-        error_clear(&error);
-        connstring_parse(around, take, &lengths, &error);
-        MUST(strstr(error.message, SECRET) == NULL && strstr(error.detail, SECRET) == NULL);
-        connstring_hide_secrets(around);
-        MUST(strstr(around, SECRET) == NULL);
-        sprintf(around, "postgresql://u:" SECRET "@%s", text);
-        error_clear(&error);
-        connstring_parse(around, take, &lengths, &error);
-        MUST(strstr(error.message, SECRET) == NULL && strstr(error.detail, SECRET) == NULL);
-        connstring_hide_secrets(around);
-        MUST(strstr(around, SECRET) == NULL);
+        snprintf(around, room, "password=" SECRET " %s", text);
+        check_hidden(around);
+        snprintf(around, room, "postgresql://u:" SECRET "@%s", text);
+        check_hidden(around);
     }
     free(around);
     free(text);
