@@ -32,18 +32,19 @@ new_cert() {
     own_key "$1"
 }
 
-# new_expired NAME CA SUBJECT-ALT-NAME: it was good until yesterday.
+# new_expired NAME CA SUBJECT-ALT-NAME: it was good.
 new_expired() {
-    local certs=$SERVER/certs
-    openssl req "${ec[@]}" -nodes -subj "/CN=${3#*:}" -addext "subjectAltName=$3" \
-        -keyout "$certs/$1.key" -out "$certs/$1.csr" 2>/dev/null
-    openssl x509 -req -in "$certs/$1.csr" -copy_extensions copy -CA "$certs/$2.crt" \
-        -CAkey "$certs/$2.key" -days -1 -out "$certs/$1.crt" 2>/dev/null
-    own_key "$1"
+    new_dated "$@" 20200101000000Z 20210101000000Z
 }
 
 # new_early NAME CA SUBJECT-ALT-NAME: it will be good.
 new_early() {
+    new_dated "$@" 20480101000000Z 20490101000000Z
+}
+
+# new_dated NAME CA SUBJECT-ALT-NAME FROM TO: by "openssl ca", as "openssl x509" of 3.5 and newer
+# refuses an end in the past.
+new_dated() {
     local certs=$SERVER/certs
     openssl req "${ec[@]}" -nodes -subj "/CN=${3#*:}" -addext "subjectAltName=$3" \
         -keyout "$certs/$1.key" -out "$certs/$1.csr" 2>/dev/null
@@ -52,7 +53,7 @@ new_early() {
         '[p]' 'commonName=supplied' >"$certs/$1.ca"
     : >"$certs/$1.index"
     openssl ca -batch -notext -config "$certs/$1.ca" -cert "$certs/$2.crt" \
-        -keyfile "$certs/$2.key" -startdate 20480101000000Z -enddate 20490101000000Z \
+        -keyfile "$certs/$2.key" -startdate "$4" -enddate "$5" \
         -in "$certs/$1.csr" -out "$certs/$1.crt" 2>/dev/null
     own_key "$1"
 }

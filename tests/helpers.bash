@@ -179,7 +179,7 @@ allow_standbys() {
 # "standby2" and on.
 start_standby() {
     local name=standby number=$((${#standbys[@]} + 1))
-    ((number == 1)) || name+=$number
+    ((number == 1)) || name=standby$number
     standby=$SERVER-$name
     standbys+=("$standby")
     mkdir "$standby"

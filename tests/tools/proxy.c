@@ -1,14 +1,15 @@
 /*
  * A proxy in front of a PostgreSQL server that makes a bad network of a good one:
  *
- *   proxy PORT [delay MS] [silent TEXT] [pid N]
+ *   proxy PORT [delay MS] [late MS] [silent TEXT] [pid N] [reset N]
  *
  * takes connections on a port of 127.0.0.1, which it prints, and relays them to 127.0.0.1:PORT.
  * "delay": each byte of a connection whose startup packet doesn't ask for replication is MS
- * milliseconds late, in both directions. "silent": once a client has sent TEXT, which is passed on,
+ * milliseconds late, in both directions; "late": each byte of every connection. "silent": once a client has sent TEXT, which is passed on,
  * nothing is relayed any more on any connection, new ones included, though all stay open; SIGUSR1
  * ends that, for good, and closes those that were silent. "pid": a login that doesn't ask for
- * replication is told another process ID, by N, as a pooler does.
+ * replication is told another process ID, by N, as a pooler does. "reset": the Kth connection is
+ * reset once the server has sent K times N bytes, until SIGUSR1.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,13 +40,16 @@ struct pair {
     struct chunk **end[2];
     bool started; /* its startup packet has come */
     bool plain;
-    bool keyed; /* its BackendKeyData has come */
+    bool keyed;  /* its BackendKeyData has come */
+    size_t left; /* bytes from the server until it is reset; 0: it isn't */
+    bool over;   /* it is to be reset once these are relayed */
 };
 
 static struct pair pairs[PAIRS_MAX];
 static size_t pair_count;
 static volatile sig_atomic_t woken;
-static int pid_more;
+static int pid_more, late_ms;
+static size_t reset_step, taken;
 
 static void wake(int number)
 {
@@ -103,6 +107,17 @@ static void drop(size_t i)
     }
 }
 
+/* Closed with data that nobody will read: an RST goes out, no FIN. */
+static void reset(size_t i)
+{
+    struct linger at_once = {.l_onoff = 1};
+
+    for (int side = 0; side < 2; side++) {
+        setsockopt(pairs[i].fds[side], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    }
+    drop(i);
+}
+
 static void take(int listener, int port)
 {
     struct sockaddr_in target = at_port(port);
@@ -114,7 +129,7 @@ static void take(int listener, int port)
         close(server);
         return;
     }
-    pairs[pair_count] = (struct pair){.fds = {client, server}};
+    pairs[pair_count] = (struct pair){.fds = {client, server}, .left = ++taken * reset_step};
     for (int side = 0; side < 2; side++) {
         pairs[pair_count].end[side] = &pairs[pair_count].first[side];
     }
@@ -137,7 +152,8 @@ static bool receive(struct pair *pair, int side, int delay_ms, const char *silen
                     bool *silent)
 {
     struct chunk *chunk = malloc(sizeof(*chunk) + CHUNK);
-    ssize_t len = chunk != NULL ? recv(pair->fds[side], chunk->data, CHUNK, 0) : 0;
+    size_t room = side == 1 && pair->left > 0 && pair->left < CHUNK ? pair->left : CHUNK;
+    ssize_t len = chunk != NULL ? recv(pair->fds[side], chunk->data, room, 0) : 0;
 
     if (len <= 0) {
         free(chunk);
@@ -153,9 +169,13 @@ static bool receive(struct pair *pair, int side, int delay_ms, const char *silen
         change_pid(pair, chunk->data, chunk->len);
     }
     *silent |= silent_after != NULL && side == 0 && contains(chunk->data, chunk->len, silent_after);
-    chunk->due_ms = now_ms() + (pair->plain ? delay_ms : 0);
+    chunk->due_ms = now_ms() + (pair->plain ? delay_ms : late_ms);
     *pair->end[side] = chunk;
     pair->end[side] = &chunk->next;
+    if (side == 1 && pair->left > 0) {
+        pair->left -= (size_t)len;
+        pair->over = pair->left == 0;
+    }
     return true;
 }
 
@@ -211,6 +231,12 @@ static void serve(int listener, int port, int delay_ms, const char *silent_after
             errno != EINTR) {
             return;
         }
+        if (woken && reset_step > 0) {
+            reset_step = 0;
+            for (size_t i = 0; i < pair_count; i++) {
+                pairs[i].left = 0;
+            }
+        }
         if (woken && silent) {
             silent = false;
             silent_after = NULL;
@@ -230,7 +256,9 @@ static void serve(int listener, int port, int delay_ms, const char *silent_after
                      receive(&pairs[i], side, delay_ms, silent_after, &silent);
                 ok = ok && relay(&pairs[i], side, now_ms());
             }
-            if (!ok) {
+            if (ok && pairs[i].over && pairs[i].first[1] == NULL) {
+                reset(i);
+            } else if (!ok) {
                 drop(i);
             }
         }
@@ -246,12 +274,16 @@ int main(int argc, char **argv)
     const char *silent_after = NULL;
 
     if (argc < 2 || argc % 2 != 0) {
-        fputs("usage: proxy PORT [delay MS] [silent TEXT] [pid N]\n", stderr);
+        fputs("usage: proxy PORT [delay MS] [late MS] [silent TEXT] [pid N] [reset N]\n", stderr);
         return 2;
     }
     for (int i = 2; i < argc; i += 2) {
         if (strcmp(argv[i], "delay") == 0) {
             delay_ms = atoi(argv[i + 1]);
+        } else if (strcmp(argv[i], "late") == 0) {
+            delay_ms = late_ms = atoi(argv[i + 1]);
+        } else if (strcmp(argv[i], "reset") == 0) {
+            reset_step = (size_t)atoi(argv[i + 1]);
         } else if (strcmp(argv[i], "pid") == 0) {
             pid_more = atoi(argv[i + 1]);
         } else {
