@@ -15,7 +15,8 @@
 # Whoever calls server_setup has server_cleanup run on EXIT. The role "pgnudge" (LOGIN REPLICATION)
 # connects without a password. The superuser "postgres" comes in through the socket only, in a
 # directory that is closed to others: a superuser can run programs as the server's user. The
-# system's own clusters are not touched. SERVER_BIN may name another PostgreSQL's bin directory.
+# system's own clusters are not touched. SERVER_BIN may name another PostgreSQL's bin directory, and
+# SERVER_AS what runs its programs as the server's user.
 
 # The caller's connection settings are none of our business. PGNUDGE* are ours.
 for _name in "${!PG@}"; do
@@ -54,6 +55,7 @@ _server_run() {
         as=()
         if ((EUID == 0)); then
             as=(setpriv --reuid="$SERVER_USER" --regid="$(id -g "$SERVER_USER")" --clear-groups)
+            [[ -z ${SERVER_AS:-} ]] || read -ra as <<<"$SERVER_AS"
         fi
         exec "${as[@]}" "$SERVER_BIN/$program" "$@" 3>&- 4>&-
     )
