@@ -591,7 +591,7 @@ accepts() {
     ends_with 3
     cured 'unsupported startup parameter: replication'
     bounce 'ignore_startup_parameters = replication'
-    teaches 3 'syntax error …' -p "$port"
+    teaches 3 'syntax error …' -p "$port" --no-visibility-check
 }
 
 # --- the table ---

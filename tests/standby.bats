@@ -243,7 +243,7 @@ promoted_while_it_streams() {
     wait_for there "pg_get_wal_replay_pause_state() = 'paused'"
     sql 'INSERT INTO orders (n) VALUES (1)'
     wait_for there "query_start > backend_start + interval '1 s' FROM pg_stat_activity
-                    WHERE usename = 'pgnudge' AND backend_type = 'client backend'"
+                    WHERE usename = 'pgnudge'"
     [[ $(lines) == 1 ]]
     server_sql "$standby" 'SELECT pg_wal_replay_resume()' >/dev/null
     totals '{"public.orders": 1}'

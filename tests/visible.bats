@@ -451,6 +451,6 @@ asked_since() {
     echo 'host all plain samehost trust' >>"$SERVER/data/pg_hba.conf"
     sql 'SELECT pg_reload_conf()' >/dev/null
     failed_over 'user=plain'
-    said 'warning: --visible-on .*walsender'
+    said 'warning: --visible-on .*(walsender|WAL sender)'
     said 'detail: .*timeline'
 }

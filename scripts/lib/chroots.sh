@@ -70,7 +70,7 @@ _suite_of() {
 }
 
 chroot_with_server() {
-    local root=$MATRIX_DIR/server-$1 suite user=postgres
+    local root=$MATRIX_DIR/server-$1 suite user=postgres >&2
     suite=$(_suite_of "$1") || return 1
     if [[ -f $root/served ]]; then
         _chroot_mount "$root"
@@ -80,8 +80,8 @@ chroot_with_server() {
         touch "$root/served"
     fi
     id postgres >/dev/null 2>&1 || user=nobody
-    chroot "$root" usermod -o -u "$(id -u $user)" postgres
-    chroot "$root" groupmod -o -g "$(id -g $user)" postgres
+    chroot "$root" usermod -o -u "$(id -u $user)" postgres >&2
+    chroot "$root" groupmod -o -g "$(id -g $user)" postgres >&2
     mount --rbind /tmp "$root/tmp"
     echo "$root"
 }

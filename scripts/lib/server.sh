@@ -45,18 +45,23 @@ server_bindir() {
 
 # Below, each "return" says what: without that, in a trap, it would be the status before the trap.
 
-# Run a program of the server's: PostgreSQL refuses to run as root. Bats waits until its
+# What runs a program as the server's user, in words: PostgreSQL refuses to run as root.
+server_as() {
+    if [[ -n ${SERVER_AS:-} ]]; then
+        echo "$SERVER_AS"
+    elif ((EUID == 0)); then
+        echo "setpriv --reuid=$SERVER_USER --regid=$(id -g "$SERVER_USER") --clear-groups"
+    fi
+}
+
+# Run a program of the server's. Bats waits until its
 # descriptors 3 and 4 are closed everywhere.
 _server_run() {
-    local program=$1
+    local program=$1 as
     shift
+    read -ra as <<<"$(server_as)"
     (
         cd "$SERVER_ROOT" || exit
-        as=()
-        if ((EUID == 0)); then
-            as=(setpriv --reuid="$SERVER_USER" --regid="$(id -g "$SERVER_USER")" --clear-groups)
-            [[ -z ${SERVER_AS:-} ]] || read -ra as <<<"$SERVER_AS"
-        fi
         exec "${as[@]}" "$SERVER_BIN/$program" "$@" 3>&- 4>&-
     )
 }

@@ -48,10 +48,15 @@ void error_prefix(struct error *error, const char *format, ...)
 
 void error_detail(struct error *error, const char *format, ...)
 {
+    size_t len = strlen(error->detail);
     va_list args;
 
+    if (len > 0 && len < sizeof(error->detail) - 1) {
+        error->detail[len++] = '\n';
+        error->detail[len] = '\0';
+    }
     va_start(args, format);
-    vsnprintf(error->detail, sizeof(error->detail), format, args);
+    vsnprintf(error->detail + len, sizeof(error->detail) - len, format, args);
     va_end(args);
 }
 

@@ -20,8 +20,8 @@ struct error {
     enum error_kind kind;
     char sqlstate[6]; /* "" unless the server said it */
     char message[ERROR_TEXT_MAX];
-    char detail[ERROR_TEXT_MAX]; /* "" for none */
-    char hint[ERROR_TEXT_MAX];   /* "" for none; several have a line each */
+    char detail[ERROR_TEXT_MAX]; /* "" for none; several have a line each */
+    char hint[ERROR_TEXT_MAX];   /* likewise */
 };
 
 void error_clear(struct error *error);
@@ -37,9 +37,11 @@ bool error_memory(struct error *error);
 void error_prefix(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Set the text below the message. */
+/* Adds a line to the detail that is there, the server's perhaps, or makes it the detail. */
 void error_detail(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Replaces the hint. */
 void error_hint(struct error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Adds a line to the hint that is there, the server's perhaps, or makes it the hint. */

@@ -84,14 +84,15 @@ void log_line(const struct log *log, enum log_level level, const char *label, co
 }
 
 /* One line each. */
-static void report_hints(const struct log *log, enum log_level level, const char *hints)
+static void report_lines(const struct log *log, enum log_level level, const char *label,
+                         const char *lines)
 {
     size_t len;
 
-    for (; *hints != '\0'; hints += len + (hints[len] == '\n')) {
-        len = strcspn(hints, "\n");
+    for (; *lines != '\0'; lines += len + (lines[len] == '\n')) {
+        len = strcspn(lines, "\n");
         if (len > 0) {
-            log_hint(log, level, "%.*s", (int)len, hints);
+            log_line(log, level, label, "%.*s", (int)len, lines);
         }
     }
 }
@@ -99,10 +100,6 @@ static void report_hints(const struct log *log, enum log_level level, const char
 void log_report(const struct log *log, enum log_level level, const struct error *error)
 {
     log_say(log, level, "%s", error->message);
-    if (error->detail[0] != '\0') {
-        log_detail(log, level, "%s", error->detail);
-    }
-    if (error->hint[0] != '\0') {
-        report_hints(log, level, error->hint);
-    }
+    report_lines(log, level, "detail", error->detail);
+    report_lines(log, level, "hint", error->hint);
 }

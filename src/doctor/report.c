@@ -123,10 +123,14 @@ void report_error(struct report *report, enum check_status status, const char *n
                   const struct error *error, const char *fix)
 {
     const char *line = error->hint[0] != '\0' ? error->hint : fix;
+    struct error told = *error;
     size_t len;
 
-    report_check(report, status, name, "%s%s%s", error->message,
-                 error->detail[0] != '\0' ? "; " : "", error->detail);
+    for (char *end = told.detail; (end = strchr(end, '\n')) != NULL;) {
+        *end = ' ';
+    }
+    report_check(report, status, name, "%s%s%s", told.message, told.detail[0] != '\0' ? "; " : "",
+                 told.detail);
     for (; *line != '\0'; line += len + (line[len] == '\n' ? 1 : 0)) {
         len = strcspn(line, "\n");
         report_fix(report, "%.*s", (int)len, line);

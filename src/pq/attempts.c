@@ -143,8 +143,7 @@ static void remember(struct attempts *attempts, const struct error *error)
 static void describe(const struct attempts *attempts, struct error *error)
 {
     error_prefix(error, "connection to %s failed", attempts_address(attempts)->text);
-    if (attempts->second_try && error->detail[0] == '\0' &&
-        strcmp(attempts->first_try.message, error->message) != 0) {
+    if (attempts->second_try && strcmp(attempts->first_try.message, error->message) != 0) {
         error_detail(error, "Before that, %s TLS: %s",
                      attempts->info->sslmode == SSLMODE_ALLOW ? "without" : "with",
                      attempts->first_try.message);
@@ -153,11 +152,8 @@ static void describe(const struct attempts *attempts, struct error *error)
 
 static enum attempts_next give_up(const struct attempts *attempts, struct error *error)
 {
-    size_t len = strlen(error->detail);
-
     if (attempts->earlier[0] != '\0') {
-        snprintf(error->detail + len, sizeof(error->detail) - len, "%sBefore that, %s",
-                 len > 0 ? " " : "", attempts->earlier);
+        error_detail(error, "Before that, %s", attempts->earlier);
     }
     return ATTEMPTS_OVER;
 }

@@ -331,12 +331,11 @@ static bool lacks_cert(const struct login *login)
 static void read_error(const struct login *login, struct slice body, struct error *error)
 {
     server_error_read(body, error);
-    if (login->password != NULL && strcmp(error->sqlstate, "28P01") == 0 &&
-        error->detail[0] == '\0') {
+    if (login->password != NULL && strcmp(error->sqlstate, "28P01") == 0) {
         error_detail(error, "The password came from file \"%s\".",
                      conninfo_text(login->info, CONN_PASSFILE));
     }
-    if (strcmp(error->sqlstate, "28000") == 0 && error->detail[0] == '\0' && lacks_cert(login)) {
+    if (strcmp(error->sqlstate, "28000") == 0 && lacks_cert(login)) {
         error_detail(error, "No client certificate was sent: file \"%s\" does not exist.",
                      conninfo_text(login->info, CONN_SSLCERT));
     }

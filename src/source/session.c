@@ -439,7 +439,7 @@ static void describe_slot(const struct session *session, struct error *error)
     hint_slot(error, session->setup.info, session->plugin);
     error_prefix(error, "could not create a replication slot with %s on %s",
                  plugins[session->plugin].name, where(session));
-    if (session->refusal[0] != '\0' && error->detail[0] == '\0') {
+    if (session->refusal[0] != '\0') {
         error_detail(error, "%s was refused too: %s", plugins[session->plugin - 1].name,
                      session->refusal);
     }

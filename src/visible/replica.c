@@ -139,9 +139,7 @@ static void warn(const struct replica *replica, const struct error *error, const
 
     error_prefix(&told, "--visible-on %s, port %s", conninfo_text(replica->setup.info, CONN_HOST),
                  conninfo_text(replica->setup.info, CONN_PORT));
-    if (told.detail[0] == '\0') {
-        error_detail(&told, "%s", detail);
-    }
+    error_detail(&told, "%s", detail);
     log_report(replica->setup.log, LOG_WARNING, &told);
 }
 

@@ -305,9 +305,7 @@ void visconn_report_down(struct visconn *visconn, const struct error *error)
         return;
     }
     visconn->down_reported = true;
-    if (told.detail[0] == '\0') {
-        error_detail(&told, "Items wait until it is back.");
-    }
+    error_detail(&told, "Items wait until it is back.");
     log_report(visconn->setup.log, LOG_WARNING, &told);
 }
 

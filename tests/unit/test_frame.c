@@ -152,7 +152,7 @@ static void bodies_of_every_size(void)
 static void long_body_begins_with_its_prefix(void)
 {
     struct frame_reader *reader = frame_reader_new();
-    char header[5] = "d\0\1\0\0"; /* 65536, itself included */
+    char header[] = {'d', 0, 1, 0, 0}; /* 65536, itself included */
     size_t left = 65536 - 4 - FRAME_PREFIX;
     char chunk[1000] = {0};
     struct frame frame;
