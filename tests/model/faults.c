@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "model.h"
@@ -52,16 +53,28 @@ PGconn *stranger_begins(const char *conninfo)
     return conn;
 }
 
+/* One that the program knows; it is over when that ends. */
+static void call(const char *program, uint32_t number, pid_t pgnudge)
+{
+    char command[1000];
+
+    snprintf(command, sizeof(command), "%s %u %d", program, number, (int)pgnudge);
+    if (system(command) != 0) {
+        fail("%s", command);
+    }
+}
+
 void fault_until_stopped(struct shared *shared, const char *conninfo, uint64_t seed)
 {
     struct random random = {seed};
     PGconn *conn = connect_to(conninfo), *stranger = NULL;
+    const char *program = getenv("MODEL_FAULT");
     char done[8];
 
     ask(conn, done, sizeof(done), "SET synchronous_commit = local");
     while (shared->faults) {
         unsigned ms = 50 + random_below(&random, 1200);
-        uint32_t which = random_below(&random, 7);
+        uint32_t which = random_below(&random, program != NULL ? 10 : 7);
 
         pause_ms(200 + random_below(&random, 900));
         note(shared, "fault %u for %u ms", which, ms);
@@ -85,10 +98,13 @@ void fault_until_stopped(struct shared *shared, const char *conninfo, uint64_t s
         case 5:
             stall(conn, ms);
             break;
-        default: /* a slot that is being made waits for it, so it doesn't stay for long */
+        case 6: /* a slot that is being made waits for it, so it doesn't stay for long */
             stranger = stranger_begins(conninfo);
             pause_ms(ms);
             PQfinish(stranger);
+            break;
+        default:
+            call(program, random_next(&random) % 1000, shared->pgnudge);
             break;
         }
     }

@@ -45,7 +45,12 @@ void note(struct shared *shared, const char *format, ...) __attribute__((format(
 PGconn *connect_to(const char *conninfo);
 void pause_ms(unsigned ms);
 
-/* The first column of the first row; "" for none, false for an error. */
+long long now_ms(void);
+
+/*
+ * The first column of the first row; "" for none, false for an error. A server that is away is waited
+ * for, and asked again.
+ */
 bool ask(PGconn *conn, char *value, size_t size, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -53,11 +58,23 @@ bool ask(PGconn *conn, char *value, size_t size, const char *format, ...)
 
 void make_tables(PGconn *conn);
 
-/* A writer's whole life. */
+/* A writer's whole life. What a lost connection leaves prepared is rolled back. */
 void write_until_stopped(struct shared *shared, const char *conninfo, int number, uint64_t seed);
+
+/* ---- health.c ---- */
+
+struct health {
+    unsigned long memory_kib; /* resident */
+    unsigned descriptors;
+    double cpu_s; /* user and system, since its start */
+};
+
+/* Of a process, as /proc has it. */
+struct health health_of(pid_t pid);
 
 /* ---- faults.c ---- */
 
+/* One after the other. $MODEL_FAULT, where it is set, is a program that knows more of them, by numbers. */
 void fault_until_stopped(struct shared *shared, const char *conninfo, uint64_t seed);
 
 /* A transaction of some other table that stays open until it is closed. */

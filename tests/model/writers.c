@@ -9,6 +9,9 @@
  * change of rows that is, a message asks for a resync, as at the end of a migration.
  */
 
+/* DDL makes resyncs of batches: it comes for a third of the time, so that batches come as well. */
+#define DDL_SPELL_MS 700
+
 #define MESSAGE "SELECT pg_logical_emit_message(true, 'pgnudge', '')"
 
 static const char tables[] =
@@ -220,6 +223,7 @@ static void transact(struct shared *shared, PGconn *conn, struct random *random,
 {
     char sql[TEXT_MAX], all[3 * TEXT_MAX];
     unsigned parts = 1 + random_below(random, 3);
+    bool spell = now_ms() / DDL_SPELL_MS % 3 == 0;
     bool ok;
 
     snprintf(all, sizeof(all), "INSERT INTO m.j VALUES (%d, %u)", number, n);
@@ -227,7 +231,7 @@ static void transact(struct shared *shared, PGconn *conn, struct random *random,
     for (unsigned i = 0; ok && i < parts; i++) {
         bool savepoint = random_one_in(random, 4);
 
-        if (random_one_in(random, 6)) {
+        if (spell && random_one_in(random, 6)) {
             ddl(random, sql, sizeof(sql));
         } else {
             dml(random, sql, sizeof(sql));
@@ -252,14 +256,29 @@ static void transact(struct shared *shared, PGconn *conn, struct random *random,
     }
 }
 
+static void settle_in(PGconn *conn, int number)
+{
+    char prepared[100], text[200];
+
+    run(conn, "SET client_min_messages = error");
+    run(conn, "SET lock_timeout = '700ms'");
+    while (ask(conn, prepared, sizeof(prepared),
+               "SELECT gid FROM pg_prepared_xacts WHERE gid LIKE 'w%d\\_%%' LIMIT 1", number) &&
+           prepared[0] != '\0') {
+        snprintf(text, sizeof(text), "ROLLBACK PREPARED '%s'", prepared);
+        run(conn, text);
+    }
+}
+
 void write_until_stopped(struct shared *shared, const char *conninfo, int number, uint64_t seed)
 {
     struct random random = {seed};
     PGconn *conn = connect_to(conninfo);
 
-    run(conn, "SET client_min_messages = error");
-    run(conn, "SET lock_timeout = '700ms'");
     for (unsigned n = 1; shared->writing; n++) {
+        if (n == 1 || PQstatus(conn) != CONNECTION_OK) {
+            settle_in(conn, number);
+        }
         run(conn, random_one_in(&random, 3) ? "SET synchronous_commit = local"
                                             : "SET synchronous_commit = on");
         transact(shared, conn, &random, number, n);
@@ -267,5 +286,6 @@ void write_until_stopped(struct shared *shared, const char *conninfo, int number
             pause_ms(random_below(&random, 40));
         }
     }
+    settle_in(conn, number);
     PQfinish(conn);
 }

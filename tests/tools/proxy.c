@@ -1,15 +1,15 @@
 /*
  * A proxy in front of a PostgreSQL server that makes a bad network of a good one:
  *
- *   proxy PORT [delay MS] [late MS] [silent TEXT] [pid N] [reset N]
+ *   proxy PORT [delay MS] [late MS] [silent TEXT] [pid N] [reset N] [on PORT]
  *
- * takes connections on a port of 127.0.0.1, which it prints, and relays them to 127.0.0.1:PORT.
- * "delay": each byte of a connection whose startup packet doesn't ask for replication is MS
- * milliseconds late, in both directions; "late": each byte of every connection. "silent": once a client has sent TEXT, which is passed on,
- * nothing is relayed any more on any connection, new ones included, though all stay open; SIGUSR1
- * ends that, for good, and closes those that were silent. "pid": a login that doesn't ask for
- * replication is told another process ID, by N, as a pooler does. "reset": the Kth connection is
- * reset once the server has sent K times N bytes, until SIGUSR1.
+ * takes connections on a port of 127.0.0.1 (any, or "on"), which it prints, and relays them to
+ * 127.0.0.1:PORT. "delay": each byte of a connection whose startup packet doesn't ask for replication
+ * is MS milliseconds late, in both directions; "late": each byte of every connection. "silent": once a
+ * client has sent TEXT, which is passed on, nothing is relayed any more on any connection, new ones
+ * included, though all stay open; SIGUSR1 ends that, for good, and closes those that were silent.
+ * "pid": a login that doesn't ask for replication is told another process ID, by N, as a pooler does.
+ * "reset": the Kth connection is reset once the server has sent K times N bytes, until SIGUSR1.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -270,11 +270,13 @@ int main(int argc, char **argv)
 {
     struct sockaddr_in address = at_port(0);
     socklen_t len = sizeof(address);
-    int listener = socket(AF_INET, SOCK_STREAM, 0), delay_ms = 0;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), delay_ms = 0, yes = 1;
     const char *silent_after = NULL;
 
     if (argc < 2 || argc % 2 != 0) {
-        fputs("usage: proxy PORT [delay MS] [late MS] [silent TEXT] [pid N] [reset N]\n", stderr);
+        fputs("usage: proxy PORT [delay MS] [late MS] [silent TEXT] [pid N] [reset N]"
+              " [on PORT]\n",
+              stderr);
         return 2;
     }
     for (int i = 2; i < argc; i += 2) {
@@ -282,6 +284,8 @@ int main(int argc, char **argv)
             delay_ms = atoi(argv[i + 1]);
         } else if (strcmp(argv[i], "late") == 0) {
             delay_ms = late_ms = atoi(argv[i + 1]);
+        } else if (strcmp(argv[i], "on") == 0) {
+            address = at_port(atoi(argv[i + 1]));
         } else if (strcmp(argv[i], "reset") == 0) {
             reset_step = (size_t)atoi(argv[i + 1]);
         } else if (strcmp(argv[i], "pid") == 0) {
@@ -291,6 +295,7 @@ int main(int argc, char **argv)
         }
     }
     signal(SIGUSR1, wake);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     if (bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
         listen(listener, 16) != 0 ||
         getsockname(listener, (struct sockaddr *)&address, &len) != 0) {
