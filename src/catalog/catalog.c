@@ -329,6 +329,21 @@ static void confirm(struct catalog *catalog, struct table_ref *ref, const struct
     touched_confirm(&catalog->touched, ref);
 }
 
+/*
+ * Whether the catalog, when it was asked, showed what all transactions up to `highest` did: also the
+ * one whose COMMIT is still on its way, which `unseen` doesn't have yet.
+ */
+static bool shows_all_to(const struct catalog *catalog, const struct visibility *visibility,
+                         uint32_t highest)
+{
+    const struct window *window = catalog->window;
+    bool comes = window->in_transaction && !xid_precedes(highest, window->xid);
+
+    return visibility->in_recovery ||
+           (!unseen_any_to(catalog->unseen, highest) &&
+            (!comes || snapshot_sees(&visibility->snapshot, window->xid)));
+}
+
 /* The catalog doesn't have it. False: out of memory. */
 static bool take_gone(struct catalog *catalog, struct table_ref *ref, bool all_seen, int64_t now_us)
 {
@@ -360,8 +375,7 @@ static bool take_one(struct catalog *catalog, size_t i, const struct visibility 
 {
     const struct lookup_found *found = &catalog->lookup.found[i];
     struct table_ref *ref = catalog->lookup.asked[i];
-    bool all_seen = visibility->in_recovery || !ref->asked.any ||
-                    !unseen_any_to(catalog->unseen, ref->asked.highest);
+    bool all_seen = !ref->asked.any || shows_all_to(catalog, visibility, ref->asked.highest);
     struct lineage lineage;
 
     if (!found->found) {
@@ -437,7 +451,7 @@ static enum catalog_event take_recheck(struct catalog *catalog, const struct vis
         window_resync_late(catalog->window, RESYNC_FAILSAFE, &late, now_us);
         catalog->pushdown = catalog->recheck;
     }
-    if (visibility->in_recovery || !unseen_any_to(catalog->unseen, catalog->ended_asked.highest)) {
+    if (shows_all_to(catalog, visibility, catalog->ended_asked.highest)) {
         catalog->ended_asked = (struct part){0};
     }
     return CATALOG_FINE;

@@ -539,6 +539,29 @@ static void until_it_is_seen(void)
     tear_down(&fixture);
 }
 
+/* Nor does one while its COMMIT is still on its way. */
+static void until_it_has_come(void)
+{
+    struct fixture fixture;
+
+    REQUIRE(set_up(&fixture, "s.root"));
+    write(&fixture, "leaf", 700, 1000);
+    look(&fixture, "9", "50", 701, 1000);
+    begin(&fixture, 710);
+    change(&fixture, "leaf", 5 * CLOCK_S);
+    look(&fixture, "9", "50", 710, 6 * CLOCK_S);
+    CHECK_INT(find(&fixture, "leaf")->state, REF_WAITING);
+    commit(&fixture);
+    look_below(&fixture, 711, 8 * CLOCK_S);
+    CHECK_WINDOW(&fixture, "s.root=1");
+    CHECK_INT(find(&fixture, "leaf")->state, REF_AT_REST);
+    begin(&fixture, 712);
+    change(&fixture, "leaf", 10 * CLOCK_S);
+    look_below(&fixture, 713, 12 * CLOCK_S); /* it can be seen before its COMMIT has come */
+    CHECK_INT(find(&fixture, "leaf")->state, REF_AT_REST);
+    tear_down(&fixture);
+}
+
 /* Each of many is asked about once a second, some hundred at a time. */
 static void rounds(void)
 {
@@ -729,6 +752,8 @@ static void filters(void)
     recheck(&fixture, "9", "50", 701, 2 * CLOCK_S, CATALOG_FINE);
     CHECK(catalog_deadline(&fixture.catalog) == CLOCK_NEVER);
     begin(&fixture, 701);
+    recheck(&fixture, "9", "50", 701, 3 * CLOCK_S, CATALOG_FINE); /* nor has its COMMIT come */
+    CHECK_INT(catalog_deadline(&fixture.catalog), 4 * CLOCK_S);
     commit(&fixture);
     recheck(&fixture, "9", "701", 702, 4 * CLOCK_S, CATALOG_FINE); /* renamed, and back */
     CHECK_INT(fixture.window.item.resync, RESYNC_FAILSAFE);
@@ -764,6 +789,7 @@ static const struct check_test tests[] = {
     {"a known one that has been attached is let in", attached},
     {"… with the counts since the last look", attached_while_busy},
     {"a look confirms what can be seen", until_it_is_seen},
+    {"… nor does one before the COMMIT has come", until_it_has_come},
     {"known ones are asked about once a second, some hundred at a time", rounds},
     {"a flood of new names is a resync", flood},
     {"what isn't answered is asked again, a second later", not_answered},
