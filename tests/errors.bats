@@ -300,10 +300,10 @@ hba_line_works() {
 
 @test "no line in pg_hba.conf, and one that rejects: the hint has the line" {
     sql 'CREATE ROLE "odd "" role" LOGIN REPLICATION' 'CREATE ROLE out LOGIN REPLICATION'
-    teaches 3 'no pg_hba.conf entry for host …' -U out
+    teaches 3 'no pg_hba.conf entry for …' -U out
     hba_line_works -U out
     hba 'host all out samehost reject'
-    teaches 3 'pg_hba.conf rejects connection for host …' -U out
+    teaches 3 'pg_hba.conf rejects …' -U out
     hba_line_works -U out
     no_hba
     hba 'local all out reject'
@@ -498,8 +498,8 @@ hba_line_works() {
     sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE application_name = 'pgnudge' AND backend_type = 'client backend'" >/dev/null
     wait_for cured 'the visibility connection … it reached another server than the stream'
-    stop
     sql "ROLLBACK PREPARED 'blocker'"
+    stop
     server_stop "$other" immediate
 }
 

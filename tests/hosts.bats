@@ -163,7 +163,9 @@ with_hosts() {
     chmod 600 .pgpass
     refused 'failed: FATAL:  password authentication failed' -U secretive \
         'host=/nowhere,a.invalid,b.invalid hostaddr=,127.0.0.1,127.0.0.1'
-    said 'detail: The password came from file .* Before that, connection to server on socket'
+    said 'detail: The password came from file '
+    said 'detail: Before that, connection to server on socket'
+    run ! said 'detail: Before that, with TLS'
 }
 
 @test "the password file is asked for each host, by its name and port" {

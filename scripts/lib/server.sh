@@ -99,7 +99,8 @@ _server_template() {
     printf '%s\n' 'local all all trust' 'host all pgnudge samehost trust' >"$new/pg_hba.conf"
     printf '%s\n' >>"$new/postgresql.conf" "listen_addresses = '127.0.0.1'" \
         'wal_level = logical' 'fsync = off' 'max_wal_senders = 20' \
-        'max_replication_slots = 20' 'max_prepared_transactions = 10'
+        'max_replication_slots = 20' 'max_prepared_transactions = 10' \
+        "password_encryption = 'scram-sha-256'"
     # Minor releases since August 2026 refuse wal2json until it is named.
     if [[ $("$SERVER_BIN/postgres" --describe-config) == *output_plugin_libraries* ]]; then
         echo "output_plugin_libraries = 'pgoutput, test_decoding, wal2json'"

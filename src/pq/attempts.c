@@ -142,8 +142,10 @@ static void remember(struct attempts *attempts, const struct error *error)
 /* Says where, and what the first way of encryption came to. */
 static void describe(const struct attempts *attempts, struct error *error)
 {
+    bool another = strcmp(attempts->first_try.message, error->message) != 0;
+
     error_prefix(error, "connection to %s failed", attempts_address(attempts)->text);
-    if (attempts->second_try && strcmp(attempts->first_try.message, error->message) != 0) {
+    if (attempts->second_try && another) {
         error_detail(error, "Before that, %s TLS: %s",
                      attempts->info->sslmode == SSLMODE_ALLOW ? "without" : "with",
                      attempts->first_try.message);
