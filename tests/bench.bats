@@ -7,8 +7,12 @@ bats_require_minimum_version 1.5.0
 export ASAN_OPTIONS=exitcode=86 LSAN_OPTIONS=exitcode=86 UBSAN_OPTIONS=print_stacktrace=1
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-240}
 
+repo=$(realpath "${BATS_TEST_DIRNAME:?}/..")
+# shellcheck source=scripts/lib/server.sh
+. "$repo/scripts/lib/server.sh"
+
 setup() {
-    repo=$(realpath "$BATS_TEST_DIRNAME/..")
+    server_has_wal2json || skip 'the server has no wal2json'
     PGNUDGE=$(realpath "${PGNUDGE:-$repo/build/pgnudge}")
     cd "$BATS_TEST_TMPDIR" || return 1
 }

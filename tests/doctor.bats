@@ -105,7 +105,7 @@ teardown() {
 }
 
 @test "each plugin brings the message back" {
-    for plugin in test_decoding wal2json; do
+    for plugin in $plugins; do
         examine 0 --plugin "$plugin"
         line ok "round trip: a message came back through $plugin after"
         line use "$plugin: "

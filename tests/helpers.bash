@@ -31,6 +31,8 @@ start_server() {
         export OWN_ROOT=1
     fi
     export SERVER=$SERVER_ROOT/$name
+    export plugins=test_decoding
+    if server_has_wal2json; then plugins+=' wal2json'; fi
     server_start "$SERVER" "$@"
     # Where CREATE DATABASE takes them from.
     PGDATABASE=template1 sql '
@@ -64,6 +66,9 @@ common_setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
     export HOME=$BATS_TEST_TMPDIR
     [[ -n ${SERVER:-} ]] || return 0
+    if [[ ${plugins:-wal2json} != *wal2json* && $(declare -f "$BATS_TEST_NAME") == *wal2json* ]]; then
+        skip 'the server has no wal2json'
+    fi
     PGPORT=$(server_port "$SERVER")
     sql "CREATE DATABASE test_$BATS_TEST_NUMBER"
     export PGHOST=127.0.0.1 PGPORT PGUSER=pgnudge PGDATABASE=test_$BATS_TEST_NUMBER
@@ -372,7 +377,7 @@ stop() {
 
 # each_plugin COMMAND...: with $plugin
 each_plugin() {
-    for plugin in test_decoding wal2json; do
+    for plugin in $plugins; do
         echo "with $plugin:"
         "$@"
     done

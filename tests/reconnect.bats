@@ -15,7 +15,7 @@ back_again() { # OLD-SLOT RECONNECTS
 
 @test "a walsender that is terminated gives reconnected on a fresh slot" {
     local old
-    for plugin in test_decoding wal2json; do
+    for plugin in $plugins; do
         listen --plugin "$plugin" --backoff 10ms,100ms
         old=$(slot)
         sql "SELECT pg_terminate_backend($(walsender))" >/dev/null

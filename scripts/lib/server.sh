@@ -9,6 +9,7 @@
 #   server_restart DIR [MODE]        on the same port
 #   server_sql DIR [SQL]...          run each, or standard input, as the superuser in the database
 #                                    $PGDATABASE (postgres); bare values on standard output
+#   server_has_wal2json              whether it is installed
 #   server_port DIR                  its port on 127.0.0.1; its Unix socket is in DIR
 #   server_cleanup                   stop every server of this run, remove $SERVER_ROOT
 #
@@ -41,6 +42,10 @@ server_bindir() {
     else
         return 1
     fi
+}
+
+server_has_wal2json() {
+    [[ -f $("$(server_bindir)/pg_config" --pkglibdir)/wal2json.so ]]
 }
 
 # Below, each "return" says what: without that, in a trap, it would be the status before the trap.
