@@ -1,4 +1,4 @@
-# pgnudge: make [all|check|unit|bench-tools|model|asan|tiny|oom|coverage|install|uninstall|clean]
+# pgnudge: make [all|check|unit|bench-tools|model|asan|tiny|portable|oom|coverage|install|uninstall|clean]
 #   BUILD=dir  where to build (build)       CC=clang   another compiler
 #   WERROR=1   warnings are errors          SAN=1      AddressSanitizer and UBSan
 
@@ -125,6 +125,10 @@ asan:
 tiny:
 	$(MAKE) BUILD=build/tiny CFLAGS='$(CFLAGS) -DUNSEEN_MAX=4096'
 
+# What systems other than Linux run: the fallbacks of os.c.
+portable:
+	$(MAKE) BUILD=build/portable SAN=1 CFLAGS='-O1 -g -DOS_PORTABLE' all unit
+
 # Its allocations can be made to fail: scripts/oom.
 oom:
 	$(MAKE) BUILD=build/oom SAN=1 CFLAGS='-O1 -g' build/oom/pgnudge
@@ -151,7 +155,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit bench-tools model fuzz-targets check asan tiny oom coverage install uninstall clean
+.PHONY: all unit bench-tools model fuzz-targets check asan tiny portable oom coverage install uninstall clean
 .SECONDARY:
 
 -include $(OBJ:.o=.d) $(BUILD)/main.d $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d $(BUILD)/model/*.d $(BUILD)/fake/*.d $(BUILD)/fuzz/*.d)

@@ -170,8 +170,9 @@ teardown() {
     stop
 }
 
-@test "connections are reset in every phase, further and further on" {
-    proxy reset 61
+# ends_early PROXY-OPTION: in every phase, further and further on.
+ends_early() {
+    proxy "$1" 61
     PGPORT=$proxy_port launch --backoff 1ms,5ms
     wait_for saw 'reasons == ["connected"]'
     write 'INSERT INTO items (n) VALUES (1);'
@@ -183,6 +184,18 @@ teardown() {
     all_read
     right_again
     stop
+}
+
+@test "connections are reset in every phase" {
+    ends_early reset
+}
+
+@test "connections are closed in every phase of TLS, inside records" {
+    new_ca any
+    new_cert any-server any DNS:localhost "${ec[@]}"
+    serve_cert any-server
+    PGSSLMODE=require ends_early cut
+    sql 'ALTER SYSTEM RESET ssl' 'SELECT pg_reload_conf()' >/dev/null
 }
 
 # --- what the server refuses later on ---
@@ -226,10 +239,10 @@ away_by_sql() {
 take_walsender() {
     mkfifo idle
     exec {idle}<>idle
-    lose_stream
     (until "$SERVER_BIN/psql" -Xq "host=$SERVER user=postgres replication=true" <idle; do :; done) \
         2>/dev/null 3>&- &
     pids+=("$!")
+    lose_stream
     wait_for is_true "EXISTS (SELECT FROM pg_stat_activity
                       WHERE backend_type = 'walsender' AND usename = 'postgres')"
 }

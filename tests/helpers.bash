@@ -142,6 +142,11 @@ is_true() {
     [[ $(sql "SELECT $1") == t ]]
 }
 
+# From 19 on the first logical slot raises what is decoded from.
+decodes_at_replica() {
+    is_true "current_setting('server_version_num')::int >= 190000"
+}
+
 no_slot() {
     is_true 'NOT EXISTS (SELECT FROM pg_replication_slots)'
 }

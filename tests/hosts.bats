@@ -267,7 +267,7 @@ on_new_primary() {
     server_stop "$SERVER" immediate
     # Nobody suits: the standby says that it is one, the old primary is down.
     wait_for said 'failed: session is read-only'
-    said 'detail: Before that, connection to server at "127\.0\.0\.1", port .* failed: .*refused'
+    wait_for said 'detail: Before that, connection to server at "127\.0\.0\.1", port .* failed: .*refused'
     wait_for said 'error: [0-9]+ attempts in a row failed, still trying: .*session is read-only'
     saw 'reasons == ["connected"]'
     on_new_primary 'SELECT pg_promote()' >/dev/null

@@ -2,12 +2,18 @@
 #define _GNU_SOURCE /* ppoll, F_SETPIPE_SZ, close_range, struct ucred */
 #include "base/os.h"
 
+#if defined(__linux__) && !defined(OS_PORTABLE) /* OS_PORTABLE: to try the fallbacks on Linux */
+#define OS_LINUX
+#endif
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#ifdef __linux__
+#ifdef OS_LINUX
 #include <sys/prctl.h>
+#else
+#include <sys/select.h>
 #endif
 #include <sys/socket.h>
 #include <time.h>
@@ -15,19 +21,85 @@
 
 #include "base/clock.h"
 
+static struct timespec timespec_of(int64_t time_us)
+{
+    return (struct timespec){
+        .tv_sec = (time_t)(time_us / CLOCK_S),
+        .tv_nsec = (long)(time_us % CLOCK_S) * 1000,
+    };
+}
+
+#ifdef OS_LINUX
+
 int os_poll(struct pollfd *fds, nfds_t count, int64_t timeout_us, const sigset_t *mask)
 {
-    struct timespec timeout = {
-        .tv_sec = (time_t)(timeout_us / CLOCK_S),
-        .tv_nsec = (long)(timeout_us % CLOCK_S) * 1000,
-    };
+    struct timespec timeout = timespec_of(timeout_us);
 
     return ppoll(fds, count, timeout_us == CLOCK_NEVER ? NULL : &timeout, mask);
 }
 
+#else
+
+#define SELECT_MAX_US (100 * CLOCK_MS) /* between two looks at what pselect knows nothing of */
+
+/*
+ * Waits by pselect, which lets signals in as ppoll does. It doesn't know of an end that nobody asks to
+ * read or write, and takes no descriptor from FD_SETSIZE on: poll looks again and again.
+ */
+static int select_once(const struct pollfd *fds, nfds_t count, int64_t timeout_us,
+                       const sigset_t *mask)
+{
+    struct timespec timeout = timespec_of(timeout_us < SELECT_MAX_US ? timeout_us : SELECT_MAX_US);
+    fd_set readable, writable;
+    int end = 0;
+
+    FD_ZERO(&readable);
+    FD_ZERO(&writable);
+    for (nfds_t i = 0; i < count; i++) {
+        int fd = fds[i].fd;
+
+        if (fd < 0 || fd >= FD_SETSIZE) {
+            continue;
+        }
+        if ((fds[i].events & POLLIN) != 0) {
+            FD_SET(fd, &readable);
+        }
+        if ((fds[i].events & POLLOUT) != 0) {
+            FD_SET(fd, &writable);
+        }
+        end = fd >= end ? fd + 1 : end;
+    }
+    return pselect(end, &readable, &writable, NULL, &timeout, mask);
+}
+
+int os_poll(struct pollfd *fds, nfds_t count, int64_t timeout_us, const sigset_t *mask)
+{
+    int64_t until_us = clock_after(clock_now_us(), timeout_us);
+    int64_t left_us = timeout_us;
+
+    for (;;) {
+        int ready = poll(fds, count, 0);
+
+        if (ready != 0) {
+            return ready;
+        }
+        if (select_once(fds, count, left_us, mask) < 0) {
+            return -1;
+        }
+        if (until_us != CLOCK_NEVER) {
+            left_us = until_us - clock_now_us();
+            if (left_us <= 0) {
+                return poll(fds, count, 0);
+            }
+        }
+    }
+}
+
+#endif
+
 int os_reopen_nonblocking(int fd)
 {
-#ifdef __linux__
+#ifdef OS_LINUX
     char path[32];
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -41,7 +113,7 @@ int os_reopen_nonblocking(int fd)
 
 bool os_receive_low_water(int fd, size_t bytes)
 {
-#if defined(__linux__) && defined(SO_RCVLOWAT)
+#if defined(OS_LINUX) && defined(SO_RCVLOWAT)
     int low_water = (int)bytes;
 
     return setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water)) == 0;
@@ -54,7 +126,7 @@ bool os_receive_low_water(int fd, size_t bytes)
 
 enum os_pipe os_pipe_one_page(int fd)
 {
-#ifdef F_SETPIPE_SZ
+#if defined(OS_LINUX) && defined(F_SETPIPE_SZ)
     if (fcntl(fd, F_SETPIPE_SZ, (int)sysconf(_SC_PAGESIZE)) >= 0) {
         return OS_PIPE_SET;
     }
@@ -71,7 +143,7 @@ static void close_from(int first, int last)
 {
     long most = sysconf(_SC_OPEN_MAX);
 
-#if defined(__linux__) && defined(CLOSE_RANGE_UNSHARE)
+#if defined(OS_LINUX) && defined(CLOSE_RANGE_UNSHARE)
     if (close_range((unsigned)first, (unsigned)last, 0) == 0) {
         return;
     }
@@ -97,7 +169,7 @@ void os_close_all_but(int fd)
 
 bool os_die_with(pid_t parent)
 {
-#ifdef __linux__
+#ifdef OS_LINUX
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
         return true;
     }
@@ -107,7 +179,7 @@ bool os_die_with(pid_t parent)
 
 bool os_peer_user(int fd, uid_t *user)
 {
-#ifdef __linux__
+#ifdef SO_PEERCRED
     struct ucred peer;
     socklen_t size = sizeof(peer);
 

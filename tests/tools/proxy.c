@@ -1,7 +1,7 @@
 /*
  * A proxy in front of a PostgreSQL server that makes a bad network of a good one:
  *
- *   proxy PORT [delay MS] [late MS] [silent TEXT] [pid N] [reset N] [on PORT]
+ *   proxy PORT [delay MS] [late MS] [silent TEXT] [pid N] [reset N] [cut N] [on PORT]
  *
  * takes connections on a port of 127.0.0.1 (any, or "on"), which it prints, and relays them to
  * 127.0.0.1:PORT. "delay": each byte of a connection whose startup packet doesn't ask for replication
@@ -9,7 +9,8 @@
  * client has sent TEXT, which is passed on, nothing is relayed any more on any connection, new ones
  * included, though all stay open; SIGUSR1 ends that, for good, and closes those that were silent.
  * "pid": a login that doesn't ask for replication is told another process ID, by N, as a pooler does.
- * "reset": the Kth connection is reset once the server has sent K times N bytes, until SIGUSR1.
+ * "reset": the Kth connection is reset once the server has sent K times N bytes, until SIGUSR1;
+ * "cut": it is closed as if all were well.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -49,6 +50,7 @@ static struct pair pairs[PAIRS_MAX];
 static size_t pair_count;
 static volatile sig_atomic_t woken;
 static int pid_more, late_ms;
+static bool cuts;
 static size_t reset_step, taken;
 
 static void wake(int number)
@@ -112,7 +114,7 @@ static void reset(size_t i)
 {
     struct linger at_once = {.l_onoff = 1};
 
-    for (int side = 0; side < 2; side++) {
+    for (int side = 0; side < 2 && !cuts; side++) {
         setsockopt(pairs[i].fds[side], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     }
     drop(i);
@@ -274,7 +276,7 @@ int main(int argc, char **argv)
     const char *silent_after = NULL;
 
     if (argc < 2 || argc % 2 != 0) {
-        fputs("usage: proxy PORT [delay MS] [late MS] [silent TEXT] [pid N] [reset N]"
+        fputs("usage: proxy PORT [delay MS] [late MS] [silent TEXT] [pid N] [reset N] [cut N]"
               " [on PORT]\n",
               stderr);
         return 2;
@@ -286,7 +288,8 @@ int main(int argc, char **argv)
             delay_ms = late_ms = atoi(argv[i + 1]);
         } else if (strcmp(argv[i], "on") == 0) {
             address = at_port(atoi(argv[i + 1]));
-        } else if (strcmp(argv[i], "reset") == 0) {
+        } else if (strcmp(argv[i], "reset") == 0 || strcmp(argv[i], "cut") == 0) {
+            cuts = argv[i][0] == 'c';
             reset_step = (size_t)atoi(argv[i + 1]);
         } else if (strcmp(argv[i], "pid") == 0) {
             pid_more = atoi(argv[i + 1]);
