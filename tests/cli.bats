@@ -194,6 +194,7 @@ accepted() {
 }
 
 @test "status 3: wal_level" {
+    ! decodes_at_replica || skip 'this server decodes at replica'
     sql 'ALTER SYSTEM SET wal_level = replica'
     server_restart "$SERVER"
     refused 'wal_level'
