@@ -126,7 +126,7 @@ teardown() {
 @test "a slow link: a flood comes late, exact, and on one connection" {
     machines
     server_start "$SERVER"
-    PATH=$PATH:/usr/sbin "${far[@]}" tc qdisc add dev cable root tbf rate 4mbit burst 8kb latency 100ms 2>/dev/null ||
+    "${far[@]}" tc qdisc add dev cable root tbf rate 4mbit burst 8kb latency 100ms 2>/dev/null ||
         skip 'tc has no tbf here'
     apart listen --liveness-timeout 2s --status-interval 500ms
     sql "INSERT INTO items (n) SELECT i FROM generate_series(1, 20000) i"

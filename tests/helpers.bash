@@ -16,6 +16,9 @@ PGNUDGE=$(realpath "${PGNUDGE:-$repo/build/pgnudge}")
 # shellcheck source=scripts/lib/server.sh
 . "$repo/scripts/lib/server.sh"
 
+# For pgbouncer and tc, which an ordinary user's PATH may lack.
+PATH=$PATH:/usr/sbin
+
 # A sanitizer's complaint must not look like one of pgnudge's own statuses.
 export ASAN_OPTIONS=exitcode=86 LSAN_OPTIONS=exitcode=86 UBSAN_OPTIONS=print_stacktrace=1
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}

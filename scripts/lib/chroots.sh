@@ -45,7 +45,7 @@ _chroot_copy() {
     _chroot_base "$1" || return 1
     rm -rf "$2"
     cp -a --reflink=auto "$MATRIX_DIR/$1" "$2"
-    cp /etc/resolv.conf "$2/etc/resolv.conf"
+    cp /etc/resolv.conf /etc/hosts "$2/etc/"
     _chroot_mount "$2"
     chroot "$2" apt-get -qq update >&2
 }
