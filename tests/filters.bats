@@ -53,6 +53,14 @@ filtered() { # EXPECTED [OPTION]...
         --exclude 'public.orders,items,customers,"Orders","a,b.c *","Ser.ver".*'
 }
 
+@test "… or for some characters of it" {
+    each_plugin filtered '{"public.orders": 1, "shop.orders": 1, "shop.prices": 1}' \
+        --tables '*.or*rs,s*p.p*,*.mark*'
+    each_plugin filtered '{"shop.prices": 1, "shop.orders": 1}' --tables '*' \
+        --exclude 'pub*.orders,it*,cust*,"Orders",public.a*,Ser*.*'
+    each_plugin filtered '{}' --tables 'public.no*,marker'
+}
+
 @test "names are case-sensitive" {
     each_plugin filtered '{"public.Orders": 1}' --tables public.Orders,public.marker
     each_plugin filtered '{}' --tables PUBLIC.orders,public.marker --allow-missing

@@ -8,7 +8,7 @@
 static bool is_literal(const struct pushdown *pushdown, const struct pattern *pattern)
 {
     struct buffer text = {0};
-    bool ok = pattern->schema.len > 0 && pattern->table.len > 0 &&
+    bool ok = pattern_is_name(pattern->schema) && pattern_is_name(pattern->table) &&
               encoding_from_utf8(pushdown->encoding, pattern->schema, &text) &&
               encoding_from_utf8(pushdown->encoding, pattern->table, &text);
 

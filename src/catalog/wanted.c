@@ -37,10 +37,11 @@ static const struct pattern *at(const struct wanted *wanted, size_t i)
                                    : &wanted->exclude->patterns[i - wanted->tables->len];
 }
 
-/* A bare `table` is any schema's; a star is never missing. */
+/* A bare `table` is any schema's; what has a star is never missing. */
 static bool is_asked_for(const struct pattern *pattern)
 {
-    return pattern->table.len > 0;
+    return pattern_is_name(pattern->table) &&
+           (pattern->schema.len == 0 || pattern_is_name(pattern->schema));
 }
 
 bool wanted_init(struct wanted *wanted, const struct pattern_set *tables,

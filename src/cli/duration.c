@@ -8,7 +8,8 @@ bool duration_parse(const char *text, int64_t *us)
     static const struct {
         const char *name;
         double us;
-    } units[] = {{"", 1e6}, {"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"min", 60e6}, {"h", 3600e6}};
+    } units[] = {{"", 1e6},   {"us", 1},     {"ms", 1e3},   {"s", 1e6},
+                 {"m", 60e6}, {"min", 60e6}, {"h", 3600e6}, {"d", 86400e6}};
     size_t digits = strspn(text, "0123456789.");
     const char *unit;
     char *end;

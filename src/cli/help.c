@@ -9,7 +9,7 @@ const char help_text[] =
     "       pgnudge doctor [OPTION]... [CONNINFO]   check the setup and suggest fixes\n"
     "\n"
     "Tables:\n"
-    "  -t, --tables LIST          watch only these: schema.table, schema.*, table\n"
+    "  -t, --tables LIST          watch only these: schema.table, table; * anywhere\n"
     "  -x, --exclude LIST         don't watch these; wins over --tables\n"
     "      --allow-missing        only warn about names in --tables that don't exist\n"
     "      --partitions root|leaf\n"
@@ -49,6 +49,6 @@ const char help_text[] =
     "  -V, --version              output version information, then exit\n"
     "  -?, --help                 show this help, then exit\n"
     "\n"
-    "A DURATION is a number with us, ms, s, min or h; the default unit is seconds.\n"
+    "A DURATION is a number with us, ms, s, m, h or d; the default unit is seconds.\n"
     "Reload on each \"resync\" and refetch what each \"batch\" names.\n"
     "Passwords come from ~/.pgpass, PGPASSWORD or the terminal. See pgnudge(1).\n";

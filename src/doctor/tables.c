@@ -228,8 +228,8 @@ void tables_report_missing(struct tables *tables)
                            tables->config->allow_missing ? CHECK_WARN : CHECK_FAIL);
             report_nearest(tables, missing++);
         }
-        tables->all_ordinary = tables->all_ordinary && set->patterns[i].schema.len > 0 &&
-                               set->patterns[i].table.len > 0 &&
+        tables->all_ordinary = tables->all_ordinary && pattern_is_name(set->patterns[i].schema) &&
+                               pattern_is_name(set->patterns[i].table) &&
                                !wanted_is_missing(&tables->wanted, i);
     }
     for (size_t i = 0; i < tables->config->exclude.len; i++) {

@@ -34,7 +34,15 @@ static bool parse_quoted(struct parser *parser, struct buffer *out, struct error
     return bad(parser, "the quote is not closed", error);
 }
 
-/* A name up to the next dot or comma, blanks around it dropped. */
+/* A star, in a part, as pattern.h has it. */
+static void add_star(struct buffer *out)
+{
+    if (out->len == 0 || out->data[out->len - 1] != '\0') {
+        buffer_byte(out, '\0');
+    }
+}
+
+/* A name, or what has stars, up to the next dot or comma, blanks around it dropped. */
 static bool parse_bare(struct parser *parser, struct buffer *out, struct error *error)
 {
     size_t len = strcspn(parser->at, ".,\"");
@@ -49,11 +57,15 @@ static bool parse_bare(struct parser *parser, struct buffer *out, struct error *
     if (parser->at[len] == '"') {
         return bad(parser, "a quote inside a name; quote the whole of it", error);
     }
-    if (memchr(parser->at, '*', used) != NULL && used > 1) {
-        return bad(parser, "a star stands for a whole name only; quote a name that has one", error);
+    for (size_t i = 0; i < used; i++) {
+        if (parser->at[i] == '*') {
+            add_star(out);
+        } else {
+            buffer_byte(out, parser->at[i]);
+        }
     }
-    if (parser->at[0] != '*') { /* a star is the empty part */
-        buffer_append(out, parser->at, used);
+    if (out->len == 1 && out->data[0] == '\0') {
+        buffer_clear(out);
     }
     parser->at += len;
     return true;
@@ -83,24 +95,35 @@ static bool parse_part(struct parser *parser, struct error *error)
            bad(parser, "expected a dot, a comma or the end", error);
 }
 
+static bool make_room(struct pattern_set *set)
+{
+    size_t cap = set->cap > 0 ? set->cap * 2 : 16;
+    struct pattern *bigger;
+
+    if (set->len < set->cap) {
+        return true;
+    }
+    bigger = realloc(set->patterns, cap * sizeof(*bigger));
+    if (bigger == NULL) {
+        return false;
+    }
+    set->patterns = bigger;
+    set->cap = cap;
+    return true;
+}
+
+static bool has_star_within(struct slice part)
+{
+    return part.len > 0 && !pattern_is_name(part);
+}
+
 /* The set's key: both parts with a NUL between, in one allocation of its own. */
 static bool add(struct pattern_set *set, struct slice schema, struct slice table)
 {
     struct slice key = {NULL, schema.len + 1 + table.len};
-    struct pattern *bigger;
-    char *text;
+    bool glob = has_star_within(schema) || has_star_within(table);
+    char *text = make_room(set) ? malloc(key.len) : NULL;
 
-    if (set->len == set->cap) {
-        size_t cap = set->cap > 0 ? set->cap * 2 : 16;
-
-        bigger = realloc(set->patterns, cap * sizeof(*bigger));
-        if (bigger == NULL) {
-            return false;
-        }
-        set->patterns = bigger;
-        set->cap = cap;
-    }
-    text = malloc(key.len);
     if (text == NULL) {
         return false;
     }
@@ -108,14 +131,15 @@ static bool add(struct pattern_set *set, struct slice schema, struct slice table
     text[schema.len] = '\0';
     memcpy(text + schema.len + 1, table.data, table.len);
     key.data = text;
-    if (hashmap_get(&set->index, key) != NULL) {
+    if (!glob && hashmap_get(&set->index, key) != NULL) {
         free(text);
         return true;
     }
-    if (!hashmap_add(&set->index, key, text)) {
+    if (!glob && !hashmap_add(&set->index, key, text)) {
         free(text);
         return false;
     }
+    set->globs += glob;
     set->patterns[set->len++] = (struct pattern){
         {text, schema.len},
         {text + schema.len + 1, table.len},
@@ -163,7 +187,7 @@ bool pattern_name(const char *text, struct buffer *schema, struct buffer *table)
     struct parser parser = {.at = text};
     struct error ignored;
     bool ok = parse_parts(&parser, &ignored) && *parser.at == '\0' && parser.parts == 2 &&
-              parser.part[0].len > 0 && parser.part[1].len > 0;
+              pattern_is_name(part_of(&parser, 0)) && pattern_is_name(part_of(&parser, 1));
 
     if (ok) {
         buffer_append(schema, parser.part[0].data, parser.part[0].len);
@@ -186,6 +210,11 @@ bool pattern_set_add(struct pattern_set *set, const char *list, struct error *er
     buffer_free(&parser.part[0]);
     buffer_free(&parser.part[1]);
     return ok;
+}
+
+bool pattern_is_name(struct slice part)
+{
+    return part.len > 0 && memchr(part.data, '\0', part.len) == NULL;
 }
 
 static bool has(const struct pattern_set *set, struct slice schema, struct slice table)
@@ -230,12 +259,46 @@ void pattern_append(struct buffer *out, struct slice schema, struct slice table)
     append_part(out, table);
 }
 
+/* Each star takes as little as it can, and more when what follows doesn't fit. */
+static bool part_matches(struct slice part, struct slice name)
+{
+    size_t at = 0, used = 0, star = SIZE_MAX, from = 0;
+
+    while (used < name.len && part.len > 0) {
+        if (at < part.len && part.data[at] == '\0') {
+            star = at++;
+            from = used;
+        } else if (at < part.len && part.data[at] == name.data[used]) {
+            at++;
+            used++;
+        } else if (star != SIZE_MAX) {
+            at = star + 1;
+            used = ++from;
+        } else {
+            return false;
+        }
+    }
+    return at == part.len || (at + 1 == part.len && part.data[at] == '\0');
+}
+
+static bool matches_glob(const struct pattern_set *set, struct slice schema, struct slice table)
+{
+    for (size_t i = 0; set->globs > 0 && i < set->len; i++) {
+        if (part_matches(set->patterns[i].schema, schema) &&
+            part_matches(set->patterns[i].table, table)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool pattern_set_matches(const struct pattern_set *set, struct slice schema, struct slice table)
 {
     static const struct slice star = {"", 0};
 
-    return set->len > 0 && (has(set, schema, table) || has(set, star, table) ||
-                            has(set, schema, star) || has(set, star, star));
+    return set->len > 0 &&
+           (has(set, schema, table) || has(set, star, table) || has(set, schema, star) ||
+            has(set, star, star) || matches_glob(set, schema, table));
 }
 
 void pattern_set_free(struct pattern_set *set)

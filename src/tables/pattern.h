@@ -1,7 +1,7 @@
 /*
- * Table patterns, as --tables and --exclude take them: `schema.table`, either
- * part `*` alone; `table` means `*.table`. Names are literal; double quotes, as
- * in SQL, protect dots, commas, stars and blanks.
+ * Table patterns, as --tables and --exclude take them: `schema.table`; `table`
+ * means `*.table`. A star stands for any characters, or none. All else is
+ * literal; double quotes, as in SQL, protect dots, commas, stars and blanks.
  */
 #ifndef PGNUDGE_TABLES_PATTERN_H
 #define PGNUDGE_TABLES_PATTERN_H
@@ -14,7 +14,7 @@
 #include "base/hashmap.h"
 #include "base/text.h"
 
-/* One pattern; an empty part is a star (no name is empty). */
+/* One pattern; an empty part is a star alone (no name is empty), a NUL one among other characters. */
 struct pattern {
     struct slice schema;
     struct slice table;
@@ -25,11 +25,15 @@ struct pattern_set {
     struct pattern *patterns; /* in the order in which they were given, without repetitions */
     size_t len;
     size_t cap;
-    struct hashmap index; /* "schema\0table" -> itself */
+    struct hashmap index; /* "schema\0table" -> itself, of those whose parts are names or empty */
+    size_t globs;         /* how many others there are */
 };
 
 /* Adds a comma-separated list. False: `error` says what is wrong and where. */
 bool pattern_set_add(struct pattern_set *set, const char *list, struct error *error);
+
+/* Whether the part of a pattern is a name: no star is in it. */
+bool pattern_is_name(struct slice part);
 
 /*
  * Reads one `schema.table` without stars, in the same writing, and appends its
