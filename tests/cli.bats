@@ -86,14 +86,14 @@ accepted() {
 
 @test "durations: every unit, and fractions" {
     local duration
-    for duration in 1 0.5 10us 1.5ms 2s 1min 1h; do
+    for duration in 1 0.5 10us 1.5ms 2s 1m 1min 1h 1d; do
         accepted --failsafe "$duration"
     done
 }
 
 @test "durations: what is none" {
     local duration
-    for duration in '' x ms -1 -1s 1d 1.2.3s '1 x' 1ss 1e999 nan inf 0x10 99999999999999999999h; do
+    for duration in '' x ms -1 -1s 1w 1.2.3s '1 x' 1ss 1e999 nan inf 0x10 99999999999999999999h; do
         usage_error --failsafe "$duration"
     done
 }
@@ -145,7 +145,7 @@ accepted() {
 @test "patterns: what is none" {
     local option pattern
     for option in --tables --exclude; do
-        for pattern in '' ',' 'a,' ',a' 'a,,b' . a. .a a.b.c 'a*' '*a' 'a.b*' '**' '"a' 'a"' \
+        for pattern in '' ',' 'a,' ',a' 'a,,b' . a. .a a.b.c 'a*b.c.d' '"a' 'a"' \
             '"a"b' 'a."b' '""'; do
             usage_error "$option" "$pattern"
         done
@@ -191,6 +191,29 @@ accepted() {
 
 @test "status 3: no such database" {
     refused 'database "nowhere" does not exist' -d nowhere
+}
+
+@test "--format and --null" {
+    sql 'CREATE TABLE "new
+line" (n int)'
+    launch --format names
+    wait_for test -s "$out"
+    sql 'INSERT INTO orders (n) VALUES (1); INSERT INTO "new
+line" VALUES (1)'
+    wait_for eval '(($(lines) == 3))'
+    [[ $(<"$out") == $'*\npublic.orders\n*' ]]
+    stop
+    launch -f names -0
+    wait_for test -s "$out"
+    sql 'INSERT INTO orders (n) VALUES (1); INSERT INTO "new
+line" VALUES (1)'
+    wait_for eval '(($(tr -cd "\0" <"$out" | wc -c) == 3))'
+    printf '%s\0' '*' public.orders $'public.new\nline' | cmp - "$out"
+    stop
+    run pgnudge --format xml
+    ((status == 2)) && [[ $output == *'expected json or names'* ]]
+    run pgnudge -0
+    ((status == 2)) && [[ $output == *'--null needs --format names'* ]]
 }
 
 @test "status 3: wal_level" {

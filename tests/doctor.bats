@@ -693,7 +693,7 @@ slow_message() {
     mkfifo fifo
     exec {reader}<>fifo
     to=fifo launch doctor --tables "$(printf 'nothing_like_%d,' {1..300})orders"
-    wait_for is_true "EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'pgnudge')"
+    read -r -t 20 -N 1 -u "$reader" # it has logged in
     wait_for no_session # it is through, and now waits for the reader
     stop INT 130
     exec {reader}>&-

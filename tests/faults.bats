@@ -203,13 +203,14 @@ ends_early() {
 # refused_later REGEX [OPTION]...: the stream is lost while something stands against the next one, by
 # the functions that stands_against has named.
 refused_later() {
+    local before
     listen --backoff 200ms,200ms "${@:2}"
     "$stands"
     wait_for said "(5 attempts in a row failed, still trying|visibility connection could not be made): .*$1"
     run ! ended "$pid"
-    saw 'length == 1'
+    before=$(lines)
     "$leaves"
-    right_again
+    right_again "(reasons | length) > $before"
     stop
 }
 
@@ -227,8 +228,12 @@ elsewhere() {
 # Some of it can be done before the stream is lost, some only then.
 by_sql() {
     elsewhere "$against" 2>/dev/null || true
-    lose_stream
-    wait_for elsewhere "$against"
+    wait_for lost_by_sql
+}
+
+lost_by_sql() {
+    lose_stream || true # there may be none
+    elsewhere "$against"
 }
 
 away_by_sql() {

@@ -39,7 +39,7 @@ const char *resync_text(enum resync reason)
     return text[reason];
 }
 
-void item_line(struct buffer *out, const struct item *item)
+static void write_json(struct buffer *out, const struct item *item)
 {
     if (item->resync != RESYNC_NONE) {
         buffer_format(out, "{\"type\":\"resync\",\"reason\":\"%s\"", resync_text(item->resync));
@@ -57,6 +57,42 @@ void item_line(struct buffer *out, const struct item *item)
         append_event(out, &item->events[i]);
     }
     buffer_text(out, "]}\n");
+}
+
+/* What a reader of lines would take for the end of one, or a terminal for a command. */
+static bool has_controls(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        unsigned char next = i + 1 < text.len ? (unsigned char)text.data[i + 1] : 0;
+
+        if (byte < 0x20 || byte == 0x7f || (byte == 0xc2 && next >= 0x80 && next <= 0x9f)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void write_name(struct buffer *out, struct slice text, enum item_format format)
+{
+    if (format == ITEM_NAMES && has_controls(text)) {
+        text = slice_of("*");
+    }
+    buffer_append(out, text.data, text.len);
+    buffer_byte(out, format == ITEM_NAMES ? '\n' : '\0');
+}
+
+void item_write(struct buffer *out, const struct item *item, enum item_format format)
+{
+    if (format == ITEM_JSON) {
+        write_json(out, item);
+    } else if (item->resync != RESYNC_NONE) {
+        write_name(out, slice_of("*"), format);
+    } else {
+        for (size_t i = 0; i < item->len; i++) {
+            write_name(out, name_text(item->events[i].name), format);
+        }
+    }
 }
 
 void item_drop_events(struct item *item)

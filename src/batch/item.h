@@ -1,5 +1,5 @@
 /*
- * An item on its way to a line of JSON: a batch of events, or a resync that
+ * An item on its way out: a batch of events, or a resync that
  * stands for all changes merged into it.
  */
 #ifndef PGNUDGE_BATCH_ITEM_H
@@ -40,8 +40,14 @@ struct item {
 /* The contract's word for a reason. */
 const char *resync_text(enum resync reason);
 
-/* Appends the whole line. */
-void item_line(struct buffer *out, const struct item *item);
+enum item_format {
+    ITEM_JSON, /* a line of JSON */
+    ITEM_NAMES, /* a line for each payload, as it is; `*`: a resync, or a name with control characters */
+    ITEM_NAMES_NUL /* a NUL instead of each newline, and no name is left out */
+};
+
+/* Appends the whole item. */
+void item_write(struct buffer *out, const struct item *item, enum item_format format);
 
 /* Lets go of the events alone: a resync stands for them now. */
 void item_drop_events(struct item *item);

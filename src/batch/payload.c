@@ -34,13 +34,18 @@ static void append_string(struct buffer *out, const char *key, const struct buff
     cJSON_Delete(string);
 }
 
+void payload_text(struct buffer *out, struct slice schema, struct slice table)
+{
+    utf8_append(out, schema);
+    buffer_byte(out, '.');
+    utf8_append(out, table);
+}
+
 void payload_json(struct buffer *out, struct slice schema, struct slice table)
 {
     struct buffer text = {0};
 
-    utf8_append(&text, schema);
-    buffer_byte(&text, '.');
-    utf8_append(&text, table);
+    payload_text(&text, schema, table);
     buffer_byte(&text, '\0');
     append_string(out, "payload", &text);
     buffer_byte(out, ',');

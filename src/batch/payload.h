@@ -5,8 +5,10 @@
 #include "base/buffer.h"
 #include "base/text.h"
 
-/* Appends `"payload":"s.t","schema":"s","table":"t"`, escaped; bytes that are not UTF-8 become
- * U+FFFD. */
+/* Appends `s.t`; bytes that are not UTF-8 become U+FFFD, here and below. */
+void payload_text(struct buffer *out, struct slice schema, struct slice table);
+
+/* Appends `"payload":"s.t","schema":"s","table":"t"`, escaped. */
 void payload_json(struct buffer *out, struct slice schema, struct slice table);
 
 #endif

@@ -17,6 +17,8 @@ const char help_text[] =
     "                             (root)\n"
     "\n"
     "Output:\n"
+    "  -f, --format json|names    names: one table a line, * for everything (json)\n"
+    "  -0, --null                 with names: end each with NUL, not newline\n"
     "      --debounce DURATION    quiet time that closes a batch (50ms)\n"
     "      --max-batch-wait DURATION\n"
     "                             longest time a batch stays open (20 times the\n"

@@ -44,7 +44,7 @@ enum {
     OPT_HELP
 };
 
-static const char short_options[] = ":h:p:U:d:wWt:x:n:vqV";
+static const char short_options[] = ":h:p:U:d:wWt:x:f:0n:vqV";
 
 static const struct option long_options[] = {
     {"host", required_argument, NULL, 'h'},
@@ -70,6 +70,8 @@ static const struct option long_options[] = {
     {"connect-timeout", required_argument, NULL, OPT_CONNECT_TIMEOUT},
     {"backoff", required_argument, NULL, OPT_BACKOFF},
     {"no-reconnect", no_argument, NULL, OPT_NO_RECONNECT},
+    {"format", required_argument, NULL, 'f'},
+    {"null", no_argument, NULL, '0'},
     {"count", required_argument, NULL, 'n'},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"json", no_argument, NULL, OPT_JSON},
@@ -86,6 +88,7 @@ struct typed {
     struct conninfo conninfo; /* by options, which rank below connection strings */
     bool no_password;
     enum password_asking password;
+    bool null;
     char *visible_on[REPLICAS_MAX];
     size_t replicas;
 };
@@ -125,7 +128,7 @@ static bool read_duration(const char *option, const char *value, enum zero zero,
                           struct error *error)
 {
     if (!duration_parse(value, us)) {
-        return wrong_value(option, value, "a number with us, ms, s, min or h", error);
+        return wrong_value(option, value, "a number with us, ms, s, m, h or d", error);
     }
     if (*us == 0 && zero == ZERO_REFUSED) {
         return wrong_value(option, value, "more than 0", error);
@@ -228,6 +231,13 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         return pattern_set_add(&config->tables, value, error);
     case 'x':
         return pattern_set_add(&config->exclude, value, error);
+    case 'f':
+        config->format = strcmp(value, "names") == 0 ? ITEM_NAMES : ITEM_JSON;
+        return config->format == ITEM_NAMES || strcmp(value, "json") == 0 ||
+               wrong_value("--format", value, "json or names", error);
+    case '0':
+        typed->null = true;
+        return true;
     case 'n':
         if (!read_number("--count", value, UINT64_MAX, &number, error)) {
             return false;
@@ -358,6 +368,16 @@ static bool prepare_password(struct feed_config *config, const struct typed *typ
            conninfo_set(&config->info, CONN_PASSWORD, "", error);
 }
 
+static bool finish_format(struct feed_config *config, const struct typed *typed,
+                          struct error *error)
+{
+    if (typed->null && config->format != ITEM_NAMES) {
+        return error_set(error, ERROR_PERMANENT, "--null needs --format names");
+    }
+    config->format = typed->null ? ITEM_NAMES_NUL : config->format;
+    return true;
+}
+
 /* What holds between options, and the defaults that depend on others. */
 static bool finish(struct feed_config *config, const struct typed *typed, struct error *error)
 {
@@ -372,7 +392,8 @@ static bool finish(struct feed_config *config, const struct typed *typed, struct
                          "--liveness-timeout is below --status-interval: the server would be "
                          "given up between two status updates");
     }
-    return conninfo_fill(&config->info, &typed->conninfo, error) &&
+    return finish_format(config, typed, error) &&
+           conninfo_fill(&config->info, &typed->conninfo, error) &&
            conninfo_complete(&config->info, error) && prepare_password(config, typed, error) &&
            derive_replicas(config, typed, error);
 }

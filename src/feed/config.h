@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "batch/item.h"
 #include "batch/window.h"
 #include "conninfo/conninfo.h"
 #include "decode/plugins.h"
@@ -40,7 +41,8 @@ struct feed_config {
     int64_t slot_timeout_us; /* CLOCK_NEVER: off */
     bool allow_missing;
     bool visibility_check; /* print nothing before it can be seen */
-    uint64_t count;        /* 0: no limit */
+    enum item_format format;
+    uint64_t count; /* 0: no limit */
     int64_t timeout_us;
 };
 

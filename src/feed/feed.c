@@ -607,7 +607,7 @@ struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *w
     struct error error;
 
     error_clear(&error);
-    feed.delivery.out = line_out_new(&result, &error);
+    feed.delivery.out = line_out_new(config->format, &result, &error);
     if (result == OUTPUT_OK && !have_memory) {
         error_memory(&error);
         result = OUTPUT_FAILED;

@@ -8,6 +8,7 @@
 struct line_out {
     struct out out;
     struct output output;
+    enum item_format format;
     bool has_room; /* poll said so in this turn, and nothing has been written since */
 };
 
@@ -37,7 +38,7 @@ static bool can_take(struct out *out)
 
 static void begin(struct out *out, const struct item *item)
 {
-    item_line(output_line(&lines(out)->output), item);
+    item_write(output_line(&lines(out)->output), item, lines(out)->format);
 }
 
 static bool busy(const struct out *out)
@@ -104,7 +105,7 @@ static void line_out_free(struct out *out)
     free(out);
 }
 
-struct out *line_out_new(enum output_result *result, struct error *error)
+struct out *line_out_new(enum item_format format, enum output_result *result, struct error *error)
 {
     static const struct out_ops ops = {can_take, begin,    busy,         step,
                                        pollfd,   deadline, line_out_free};
@@ -116,6 +117,7 @@ struct out *line_out_new(enum output_result *result, struct error *error)
         return NULL;
     }
     self->out.ops = &ops;
+    self->format = format;
     *result = output_open(&self->output, error);
     if (*result != OUTPUT_OK) {
         line_out_free(&self->out);

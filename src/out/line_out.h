@@ -1,4 +1,4 @@
-/* Items as lines of JSON on standard output. */
+/* Items as lines on standard output. */
 #ifndef PGNUDGE_OUT_LINE_OUT_H
 #define PGNUDGE_OUT_LINE_OUT_H
 
@@ -7,6 +7,6 @@
 #include "out/output.h"
 
 /* NULL: `result` says why, and `error` if that is OUTPUT_FAILED. */
-struct out *line_out_new(enum output_result *result, struct error *error);
+struct out *line_out_new(enum item_format format, enum output_result *result, struct error *error);
 
 #endif

@@ -123,14 +123,16 @@ static struct slice json_of(const struct name *name)
     return (struct slice){name->json, name->json_len};
 }
 
-static struct name *name_new(struct slice json)
+/* `text`: the JSON, and behind it the payload. */
+static struct name *name_new(struct slice text, size_t json_len)
 {
-    struct name *name = malloc(sizeof(*name) + json.len);
+    struct name *name = malloc(sizeof(*name) + text.len);
 
     if (name != NULL) {
         name->refs = 0;
-        name->json_len = json.len;
-        memcpy(name->json, json.data, json.len);
+        name->json_len = json_len;
+        name->text_len = text.len - json_len;
+        memcpy(name->json, text.data, text.len);
     }
     return name;
 }
@@ -138,22 +140,25 @@ static struct name *name_new(struct slice json)
 /* The name of a watched table, new or known. NULL: out of memory. */
 static struct name *name_of(struct names *names, const struct relation *table)
 {
-    struct buffer json = {0};
+    struct buffer text = {0};
     struct name *name = NULL;
+    size_t json_len;
 
-    payload_json(&json, table->schema, table->table);
-    if (!json.failed) {
-        name = hashmap_get(&names->watched.map, (struct slice){json.data, json.len});
+    payload_json(&text, table->schema, table->table);
+    json_len = text.len;
+    payload_text(&text, table->schema, table->table);
+    if (!text.failed) {
+        name = hashmap_get(&names->watched.map, (struct slice){text.data, json_len});
     }
-    if (!json.failed && name == NULL) {
+    if (!text.failed && name == NULL) {
         make_room(names, &names->watched, forget_name); /* those in use need no room */
-        name = name_new((struct slice){json.data, json.len});
+        name = name_new((struct slice){text.data, text.len}, json_len);
         if (name != NULL && !hashmap_add(&names->watched.map, json_of(name), name)) {
             free(name);
             name = NULL;
         }
     }
-    buffer_free(&json);
+    buffer_free(&text);
     return name;
 }
 

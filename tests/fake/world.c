@@ -390,7 +390,7 @@ static void begin(struct out *out, const struct item *item)
     (void)out;
     has_begun = true;
     world.result.items++;
-    item_line(&world.lines, item);
+    item_write(&world.lines, item, ITEM_JSON);
 }
 
 static bool busy(const struct out *out)
@@ -429,13 +429,16 @@ static void free_out(struct out *out)
     (void)out;
 }
 
-struct out *__wrap_line_out_new(enum output_result *result, struct error *error);
+struct out *__wrap_line_out_new(enum item_format format, enum output_result *result,
+                                struct error *error);
 
-struct out *__wrap_line_out_new(enum output_result *result, struct error *error)
+struct out *__wrap_line_out_new(enum item_format format, enum output_result *result,
+                                struct error *error)
 {
     static const struct out_ops ops = {can_take, begin, busy, step, no_pollfd, deadline, free_out};
     static struct out out = {&ops};
 
+    (void)format;
     (void)error;
     *result = OUTPUT_OK;
     has_begun = false;

@@ -30,7 +30,7 @@ static bool can_take(struct out *out)
 static void begin(struct out *out, const struct item *item)
 {
     fake(out)->busy = true;
-    item_line(&fake(out)->lines, item);
+    item_write(&fake(out)->lines, item, ITEM_JSON);
 }
 
 static bool busy(const struct out *out)

@@ -17,17 +17,19 @@ static struct unseen unseen = {.max = 4096};
 
 static struct name *new_name(struct slice schema, struct slice table)
 {
-    struct buffer json = {0};
+    struct buffer text = {0};
     struct name *name;
+    size_t json_len;
 
-    payload_json(&json, schema, table);
-    name = malloc(sizeof(*name) + json.len);
-    if (name != NULL && CHECK(!json.failed)) {
-        *name = (struct name){0};
-        name->json_len = json.len;
-        memcpy(name->json, json.data, json.len);
+    payload_json(&text, schema, table);
+    json_len = text.len;
+    payload_text(&text, schema, table);
+    name = malloc(sizeof(*name) + text.len);
+    if (name != NULL && CHECK(!text.failed)) {
+        *name = (struct name){.json_len = json_len, .text_len = text.len - json_len};
+        memcpy(name->json, text.data, text.len);
     }
-    buffer_free(&json);
+    buffer_free(&text);
     return name;
 }
 
@@ -40,6 +42,43 @@ static void controls(void)
     CHECK_BUFFER(json, "\"payload\":\"s\\u001b\\u007f.\\u0080\\u009f\xc2\xa0\","
                        "\"schema\":\"s\\u001b\\u007f\",\"table\":\"\\u0080\\u009f\xc2\xa0\"");
     buffer_free(&json);
+}
+
+/* --format names, with and without -0. */
+static void as_names(void)
+{
+    static const char lines[] = "shop.a b\n*\n*\n*\ns\xc3\xa9.\xc2\xa0\n";
+    static const char nuls[] = "shop.a b\0s.x\ny\0s.\x7f\0s.\xc2\x80\0s\xc3\xa9.\xc2\xa0\0";
+    static const struct slice expected[] = {{lines, sizeof(lines) - 1}, {nuls, sizeof(nuls) - 1}};
+    static const char *const tables[][2] = {{"shop", "a b"},
+                                            {"s", "x\ny"},
+                                            {"s", "\x7f"},
+                                            {"s", "\xc2\x80"},
+                                            {"s\xc3\xa9", "\xc2\xa0"}};
+    enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
+    struct item_event events[TABLES];
+    struct item item = {.events = events, .len = TABLES};
+
+    for (size_t i = 0; i < TABLES; i++) {
+        events[i].name = new_name(slice_of(tables[i][0]), slice_of(tables[i][1]));
+        REQUIRE(events[i].name != NULL);
+    }
+    for (int nul = 0; nul <= 1; nul++) {
+        struct buffer text = {0};
+
+        item_write(&text, &item, nul ? ITEM_NAMES_NUL : ITEM_NAMES);
+        CHECK(slice_equal((struct slice){text.data, text.len}, expected[nul]));
+        item.resync = RESYNC_CONNECTED;
+        buffer_clear(&text);
+        item_write(&text, &item, nul ? ITEM_NAMES_NUL : ITEM_NAMES);
+        CHECK(slice_equal((struct slice){text.data, text.len},
+                          (struct slice){nul ? "*\0" : "*\n", 2}));
+        item.resync = RESYNC_NONE;
+        buffer_free(&text);
+    }
+    for (size_t i = 0; i < TABLES; i++) {
+        free(events[i].name);
+    }
 }
 
 static void batch(void)
@@ -57,7 +96,7 @@ static void batch(void)
     }
     CHECK(window_change(&window, items, 1, 0, 1763622001 * CLOCK_S + 42));
     window_commit(&window, 0x16B3A90);
-    item_line(&line, &window.item);
+    item_write(&line, &window.item, ITEM_JSON);
     CHECK_BUFFER(line, "{\"type\":\"batch\",\"lsn\":\"0/16B3A90\",\"events\":["
                        "{\"payload\":\"public.orders\",\"schema\":\"public\",\"table\":\"orders\","
                        "\"first_seen\":1763622000.123456,\"count\":500},"
@@ -91,7 +130,7 @@ static void six_digits(void)
         CASE("%s", cases[i].text);
         window_init(&window, &limits, &unseen);
         CHECK(window_change(&window, name, 1, 0, cases[i].us));
-        item_line(&line, &window.item);
+        item_write(&line, &window.item, ITEM_JSON);
         buffer_byte(&line, '\0');
         CHECK(strstr(line.data, cases[i].text) != NULL);
         buffer_free(&line);
@@ -123,7 +162,7 @@ static void resyncs(void)
         struct buffer line = {0};
 
         CASE("%s", cases[i].line);
-        item_line(&line, &item);
+        item_write(&line, &item, ITEM_JSON);
         CHECK_BUFFER(line, cases[i].line);
         buffer_free(&line);
     }
@@ -172,7 +211,7 @@ static void any_name(void)
         CASE("case %zu", i);
         window_init(&window, &limits, &unseen);
         CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
-        item_line(&line, &window.item);
+        item_write(&line, &window.item, ITEM_JSON);
         CHECK(memchr(line.data, '\n', line.len) == line.data + line.len - 1);
         for (size_t at = 0, len; at < line.len; at += len) {
             len = utf8_sequence((struct slice){line.data + at, line.len - at});
@@ -209,7 +248,7 @@ static void no_room(void)
         struct buffer line = {.limit = limit};
 
         CASE("%zu bytes", limit);
-        item_line(&line, &window.item);
+        item_write(&line, &window.item, ITEM_JSON);
         CHECK(line.failed);
         buffer_free(&line);
     }
@@ -246,6 +285,7 @@ static void cleared(void)
 }
 
 static const struct check_test tests[] = {
+    {"names instead of JSON", as_names},
     {"control characters are escaped", controls},
     {"a batch, byte for byte", batch},
     {"first_seen has six digits", six_digits},
