@@ -22,7 +22,7 @@ right_again() {
     saw 'reasons | .[0] == "connected" and all(.[1:][]; . == "reconnected")'
     sql 'INSERT INTO orders (n) VALUES (1), (2), (3)' 'INSERT INTO marker VALUES (1)'
     wait_for saw '.[-1].type == "batch" and any(.[-1].events[]; .payload == "public.marker")'
-    saw '.[(map(.type == "resync") | rindex(true)):] | shop == [3, 0, 0]'
+    saw '.[(map(.type == "resync") | rindex(true)):] | shop[0] == 3'
 }
 
 lose_stream() {
