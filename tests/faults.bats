@@ -175,7 +175,7 @@ ends_early() {
     proxy "$1" 61
     PGPORT=$proxy_port launch --backoff 1ms,5ms
     wait_for saw 'reasons == ["connected"]'
-    write 'INSERT INTO items (n) VALUES (1);'
+    write 'INSERT INTO items (n) VALUES (1); SELECT pg_sleep(0.005);' # time for a resync in between
     wait_for saw '(reasons | length) > 3'
     said 'closed the connection unexpectedly'
     kill -USR1 "$proxy"
