@@ -193,6 +193,11 @@ accepted() {
     refused 'database "nowhere" does not exist' -d nowhere
 }
 
+# told COUNT END: so many payloads.
+told() {
+    (($(tr -cd "$2" <"$out" | wc -c) == $1))
+}
+
 @test "--format and --null" {
     sql 'CREATE TABLE "new
 line" (n int)'
@@ -200,14 +205,14 @@ line" (n int)'
     wait_for test -s "$out"
     sql 'INSERT INTO orders (n) VALUES (1); INSERT INTO "new
 line" VALUES (1)'
-    wait_for eval '(($(lines) == 3))'
+    wait_for told 3 '\n'
     [[ $(<"$out") == $'*\npublic.orders\n*' ]]
     stop
     launch -f names -0
     wait_for test -s "$out"
     sql 'INSERT INTO orders (n) VALUES (1); INSERT INTO "new
 line" VALUES (1)'
-    wait_for eval '(($(tr -cd "\0" <"$out" | wc -c) == 3))'
+    wait_for told 3 '\0'
     printf '%s\0' '*' public.orders $'public.new\nline' | cmp - "$out"
     stop
     run pgnudge --format xml

@@ -117,21 +117,29 @@ static bool has_star_within(struct slice part)
     return part.len > 0 && !pattern_is_name(part);
 }
 
-/* The set's key: both parts with a NUL between, in one allocation of its own. */
+/* Both parts with a NUL between. NULL: out of memory. */
+static char *join(struct slice schema, struct slice table)
+{
+    char *text = malloc(schema.len + 1 + table.len);
+
+    if (text != NULL) {
+        memcpy(text, schema.data, schema.len);
+        text[schema.len] = '\0';
+        memcpy(text + schema.len + 1, table.data, table.len);
+    }
+    return text;
+}
+
 static bool add(struct pattern_set *set, struct slice schema, struct slice table)
 {
-    struct slice key = {NULL, schema.len + 1 + table.len};
     bool glob = has_star_within(schema) || has_star_within(table);
-    char *text = make_room(set) ? malloc(key.len) : NULL;
+    char *text = make_room(set) ? join(schema, table) : NULL;
+    struct slice key = {text, schema.len + 1 + table.len};
 
     if (text == NULL) {
         return false;
     }
-    memcpy(text, schema.data, schema.len);
-    text[schema.len] = '\0';
-    memcpy(text + schema.len + 1, table.data, table.len);
-    key.data = text;
-    if (!glob && hashmap_get(&set->index, key) != NULL) {
+    if (hashmap_get(&set->index, key) != NULL && !glob) {
         free(text);
         return true;
     }
@@ -139,10 +147,11 @@ static bool add(struct pattern_set *set, struct slice schema, struct slice table
         free(text);
         return false;
     }
-    set->globs += glob;
+    set->globs += glob ? 1 : 0;
     set->patterns[set->len++] = (struct pattern){
-        {text, schema.len},
-        {text + schema.len + 1, table.len},
+        .schema = {text, schema.len},
+        .table = {text + schema.len + 1, table.len},
+        .text = text,
     };
     return true;
 }
@@ -304,7 +313,7 @@ bool pattern_set_matches(const struct pattern_set *set, struct slice schema, str
 void pattern_set_free(struct pattern_set *set)
 {
     for (size_t i = 0; i < set->len; i++) {
-        free((char *)set->patterns[i].schema.data);
+        free(set->patterns[i].text);
     }
     free(set->patterns);
     hashmap_free(&set->index);

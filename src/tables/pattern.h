@@ -18,6 +18,7 @@
 struct pattern {
     struct slice schema;
     struct slice table;
+    char *text; /* the memory of both, with a NUL between */
 };
 
 /* A set of patterns; all zero is an empty one. */
