@@ -4,7 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 
-export ASAN_OPTIONS=exitcode=86 LSAN_OPTIONS=exitcode=86 UBSAN_OPTIONS=print_stacktrace=1
+export ASAN_OPTIONS=exitcode=86 LSAN_OPTIONS=exitcode=86 UBSAN_OPTIONS=exitcode=86:print_stacktrace=1
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-240}
 
 repo=$(realpath "${BATS_TEST_DIRNAME:?}/..")

@@ -20,7 +20,7 @@ PGNUDGE=$(realpath "${PGNUDGE:-$repo/build/pgnudge}")
 PATH=$PATH:/usr/sbin
 
 # A sanitizer's complaint must not look like one of pgnudge's own statuses.
-export ASAN_OPTIONS=exitcode=86 LSAN_OPTIONS=exitcode=86 UBSAN_OPTIONS=print_stacktrace=1
+export ASAN_OPTIONS=exitcode=86 LSAN_OPTIONS=exitcode=86 UBSAN_OPTIONS=exitcode=86:print_stacktrace=1
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
 
 # --- around each file and each test ---

@@ -15,15 +15,20 @@ bats_require_minimum_version 1.5.0
 }
 
 @test "… and all of those of the command line and of the doctor" {
-    local repo=$BATS_TEST_DIRNAME/.. number status
-    export ASAN_OPTIONS=exitcode=86 LSAN_OPTIONS=exitcode=86 PGNUDGE_ALLOCATIONS=$BATS_TEST_TMPDIR/count
+    local repo number status
+    repo=$(realpath "$BATS_TEST_DIRNAME/..")
+    cd "$BATS_TEST_TMPDIR"
+    export ASAN_OPTIONS=exitcode=86 LSAN_OPTIONS=exitcode=86 UBSAN_OPTIONS=exitcode=86 PGNUDGE_ALLOCATIONS=$BATS_TEST_TMPDIR/count
     for ((number = 1; number <= 200; number++)); do
         status=0
         PGNUDGE_FAIL_AT=$number "$repo/build/oom/pgnudge" doctor -t 'a.b,"C d".*' -x e \
             'postgresql://u@127.0.0.1:1/db?sslmode=disable' >out 2>err || status=$?
         echo "allocation $number: status $status" && cat err
+        if (($(tail -n 1 "$PGNUDGE_ALLOCATIONS") < number)); then
+            ((status == 3)) # none has failed, and nothing listens there
+            return
+        fi
         ((status == 1))
-        if (($(tail -n 1 "$PGNUDGE_ALLOCATIONS") < number)); then return 0; fi
     done
     false
 }

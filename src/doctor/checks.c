@@ -531,6 +531,9 @@ int64_t checks_deadline(const struct checks *checks)
     if (checks->state == CHECKS_OVER) {
         return CLOCK_NEVER;
     }
+    if (checks->fatal.kind != ERROR_NONE) {
+        return 0; /* there may be no login */
+    }
     if (is_login(checks)) {
         return login_deadline(checks->login[question_side(checks->state)]);
     }
