@@ -140,7 +140,7 @@ build/oom/fail_alloc.o: tests/tools/fail_alloc.c Makefile
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 coverage:
-	$(MAKE) BUILD=build/coverage CFLAGS='-O0 -g --coverage' HARDEN= all unit
+	$(MAKE) BUILD=build/coverage CFLAGS='-O0 -g --coverage' HARDEN= all unit bench-tools
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(addprefix $(DESTDIR)$(MANDIR)/,man1 man7)
