@@ -393,12 +393,14 @@ without_server() {
 @test "what the manual pages and README.md call a variable or a parameter is one" {
     local word words
     mapfile -t words < <(grep -ohE '\bPG[A-Z_]+' "$page" "$setup_page" "$readme" |
-        grep -v '^PGNUDGE' | sort -u)
+        grep -vE '^PGNUDGE|^PGBIN_$' | sort -u)
     ((${#words[@]} >= 30))
     for word in "${words[@]}"; do
         echo "$word"
         grep -qF "\"$word\"" "$repo"/src/*/*.c
     done
+    [[ $(grep -oE '\bPGNUDGE_[A-Z]+' "$page" | sort -u) == \
+        "$(grep -oE '"PGNUDGE_[A-Z]+=' "$repo/src/out/environment.c" | tr -d '"=' | sort -u)" ]]
     mapfile -t words < <(sed -n '/^\.Sh CONNECTION STRINGS/,/^\.Sh SEVERAL HOSTS/p' "$page" |
         sed -nE 's/^\.(It )?Cm //p' | sed 's/ Ns .*//' | tr -d ',.;' | tr -s ' ' '\n' | sort -u)
     ((${#words[@]} >= 50))
@@ -454,7 +456,7 @@ refused_by() {
     local lines
     mapfile -t lines < <(mandoc -T ascii -O width=1000 "$page" | sed 's/.\x08//g' |
         sed -n '/^EXAMPLES/,/^SEE ALSO/p' | grep -oE 'pgnudge .*' | sed -E 's/ *(\|.*)?$//')
-    ((${#lines[@]} == 6))
+    ((${#lines[@]} == 7))
     for line in "${lines[@]}"; do
         echo "$line"
         PGPORT=1 run bash -c "$line --no-reconnect"

@@ -38,6 +38,7 @@ unit() {
 @test "durations" { unit duration; }
 @test "encodings" { unit encoding; }
 @test "errors" { unit error; }
+@test "a command for each item" { unit exec_out; }
 @test "framing" { unit frame; }
 @test "reading in gulps" { unit read_batching; }
 @test "hash table" { unit hashmap; }

@@ -16,6 +16,12 @@ static void note_job_control(int number)
     job_control = number;
 }
 
+/* It only ends a wait. */
+static void ignore(int number)
+{
+    (void)number;
+}
+
 static void install(int number, sigset_t *blocked)
 {
     struct sigaction action;
@@ -40,11 +46,14 @@ void signals_install(sigset_t *waiting)
     install(SIGTERM, &blocked);
     install(SIGINT, &blocked);
     install(SIGHUP, &blocked);
+    signal(SIGCHLD, ignore);
+    sigaddset(&blocked, SIGCHLD);
     sigprocmask(SIG_BLOCK, &blocked, waiting);
     /* A parent may have blocked them: waiting lets them in all the same. */
     sigdelset(waiting, SIGTERM);
     sigdelset(waiting, SIGINT);
     sigdelset(waiting, SIGHUP);
+    sigdelset(waiting, SIGCHLD);
 }
 
 void signals_let_in(const sigset_t *waiting, int64_t *last_us, int64_t now_us)

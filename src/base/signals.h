@@ -12,8 +12,8 @@
 
 /*
  * Blocks the three and notes them when they come; what the parent ignores
- * (nohup, a shell's background job) stays ignored, SIGPIPE is. `waiting` is the
- * mask for os_poll. Call once.
+ * (nohup, a shell's background job) stays ignored, SIGPIPE is. SIGCHLD ends a
+ * wait. `waiting` is the mask for os_poll. Call once.
  */
 void signals_install(sigset_t *waiting);
 

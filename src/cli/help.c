@@ -19,6 +19,8 @@ const char help_text[] =
     "Output:\n"
     "  -f, --format json|names    names: one table a line, * for everything (json)\n"
     "  -0, --null                 with names: end each with NUL, not newline\n"
+    "  -e, --exec COMMAND         run COMMAND for each item, which it reads\n"
+    "      --exec-fail NAME       when COMMAND fails: retry, warn or exit (retry)\n"
     "      --debounce DURATION    quiet time that closes a batch (50ms)\n"
     "      --max-batch-wait DURATION\n"
     "                             longest time a batch stays open (20 times the\n"

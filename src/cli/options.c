@@ -41,10 +41,11 @@ enum {
     OPT_NO_RECONNECT,
     OPT_TIMEOUT,
     OPT_JSON,
+    OPT_EXEC_FAIL,
     OPT_HELP
 };
 
-static const char short_options[] = ":h:p:U:d:wWt:x:f:0n:vqV";
+static const char short_options[] = ":h:p:U:d:wWt:x:f:0e:n:vqV";
 
 static const struct option long_options[] = {
     {"host", required_argument, NULL, 'h'},
@@ -72,6 +73,8 @@ static const struct option long_options[] = {
     {"no-reconnect", no_argument, NULL, OPT_NO_RECONNECT},
     {"format", required_argument, NULL, 'f'},
     {"null", no_argument, NULL, '0'},
+    {"exec", required_argument, NULL, 'e'},
+    {"exec-fail", required_argument, NULL, OPT_EXEC_FAIL},
     {"count", required_argument, NULL, 'n'},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"json", no_argument, NULL, OPT_JSON},
@@ -89,6 +92,7 @@ struct typed {
     bool no_password;
     enum password_asking password;
     bool null;
+    bool exec_fail;
     char *visible_on[REPLICAS_MAX];
     size_t replicas;
 };
@@ -160,6 +164,27 @@ static bool read_plugin(struct feed_config *config, const char *value, struct er
         return true;
     }
     return wrong_value("--plugin", value, "auto, wal2json or test_decoding", error);
+}
+
+static bool read_exec(struct feed_config *config, const char *value, struct error *error)
+{
+    config->exec = value;
+    return value[strspn(value, " \t\n")] != '\0' ||
+           error_set(error, ERROR_PERMANENT, "--exec needs a command");
+}
+
+static bool read_exec_fail(struct feed_config *config, const char *value, struct error *error)
+{
+    static const char *const words[] = {
+        [EXEC_RETRY] = "retry", [EXEC_WARN] = "warn", [EXEC_EXIT] = "exit"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(value, words[i]) == 0) {
+            config->exec_fail = (enum exec_fail)i;
+            return true;
+        }
+    }
+    return wrong_value("--exec-fail", value, "retry, warn or exit", error);
 }
 
 static bool read_backoff(struct feed_config *config, const char *value, struct error *error)
@@ -238,6 +263,11 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
     case '0':
         typed->null = true;
         return true;
+    case 'e':
+        return read_exec(config, value, error);
+    case OPT_EXEC_FAIL:
+        typed->exec_fail = true;
+        return read_exec_fail(config, value, error);
     case 'n':
         if (!read_number("--count", value, UINT64_MAX, &number, error)) {
             return false;
@@ -368,11 +398,14 @@ static bool prepare_password(struct feed_config *config, const struct typed *typ
            conninfo_set(&config->info, CONN_PASSWORD, "", error);
 }
 
-static bool finish_format(struct feed_config *config, const struct typed *typed,
+static bool finish_output(struct feed_config *config, const struct typed *typed,
                           struct error *error)
 {
     if (typed->null && config->format != ITEM_NAMES) {
         return error_set(error, ERROR_PERMANENT, "--null needs --format names");
+    }
+    if (typed->exec_fail && config->exec == NULL) {
+        return error_set(error, ERROR_PERMANENT, "--exec-fail needs --exec");
     }
     config->format = typed->null ? ITEM_NAMES_NUL : config->format;
     return true;
@@ -392,7 +425,7 @@ static bool finish(struct feed_config *config, const struct typed *typed, struct
                          "--liveness-timeout is below --status-interval: the server would be "
                          "given up between two status updates");
     }
-    return finish_format(config, typed, error) &&
+    return finish_output(config, typed, error) &&
            conninfo_fill(&config->info, &typed->conninfo, error) &&
            conninfo_complete(&config->info, error) && prepare_password(config, typed, error) &&
            derive_replicas(config, typed, error);

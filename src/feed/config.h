@@ -11,6 +11,7 @@
 #include "batch/window.h"
 #include "conninfo/conninfo.h"
 #include "decode/plugins.h"
+#include "out/exec_out.h"
 #include "source/logical.h"
 #include "tables/names.h"
 #include "tables/pattern.h"
@@ -42,6 +43,8 @@ struct feed_config {
     bool allow_missing;
     bool visibility_check; /* print nothing before it can be seen */
     enum item_format format;
+    const char *exec; /* borrowed; NULL: items are lines on standard output */
+    enum exec_fail exec_fail;
     uint64_t count; /* 0: no limit */
     int64_t timeout_us;
 };

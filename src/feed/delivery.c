@@ -61,6 +61,7 @@ static bool take_back(struct delivery *delivery, int64_t now_us)
     bool ok = window_put_back(delivery->window, &delivery->closed, now_us);
 
     delivery->items -= counts(&delivery->closed) ? 1 : 0;
+    delivery->resync_printed &= delivery->closed.resync != RESYNC_CONNECTED;
     forget(delivery);
     return ok;
 }

@@ -19,11 +19,11 @@
 #include "feed/intake.h"
 #include "feed/questions.h"
 #include "feed/reconnect.h"
+#include "out/exec_out.h"
 #include "out/line_out.h"
 #include "source/logical.h"
 #include "visible/visible.h"
 
-#define LINE_GRACE_US  (1 * CLOCK_S) /* for a line that has begun, when stopping */
 #define HIDDEN_HOLD_US (1 * CLOCK_S) /* for a table that the catalog doesn't show yet */
 
 struct feed {
@@ -65,7 +65,8 @@ static void close_connections(struct feed *feed)
 /* Begins to stop; the first one's outcome counts. */
 static void stop(struct feed *feed, enum feed_status status, int signal, int64_t now_us)
 {
-    int64_t grace_us;
+    struct out *out = feed->delivery.out;
+    int64_t grace_us, out_grace_us;
 
     if (feed->stopping) {
         return;
@@ -74,11 +75,12 @@ static void stop(struct feed *feed, enum feed_status status, int signal, int64_t
     delivery_drop(&feed->delivery);
     password_stop(feed->config->password);
     feed->outcome = (struct feed_outcome){status, signal};
+    out_grace_us = out->ops->stop(out);
     grace_us = feed->source != NULL ? feed->source->ops->stop(feed->source) : 0;
     if (grace_us == 0) {
         close_connections(feed);
     }
-    feed->stop_us = clock_after(now_us, grace_us > LINE_GRACE_US ? grace_us : LINE_GRACE_US);
+    feed->stop_us = clock_after(now_us, grace_us > out_grace_us ? grace_us : out_grace_us);
 }
 
 static void fail(struct feed *feed, const struct error *error, enum feed_status status,
@@ -161,14 +163,18 @@ static void step_out(struct feed *feed, short revents, int64_t now_us)
     }
 }
 
+static bool out_is_wanted(const struct feed *feed, int64_t now_us)
+{
+    return delivery_due(&feed->delivery, may_close(feed, now_us), now_us);
+}
+
 /* When an item is due by the clock alone. */
 static int64_t items_due(const struct feed *feed, int64_t now_us)
 {
     const struct delivery *delivery = &feed->delivery;
 
     if (feed->stopping || delivery->has_closed || barrier_holds(&feed->visible.barrier) ||
-        catalog_is_pending(&feed->catalog) ||
-        delivery_due(delivery, may_close(feed, now_us), now_us)) {
+        catalog_is_pending(&feed->catalog) || out_is_wanted(feed, now_us)) {
         return CLOCK_NEVER; /* something else says when */
     }
     return is_incomplete(feed, now_us) ? feed->hidden_until_us : window_deadline(&feed->window);
@@ -430,7 +436,8 @@ static int64_t next_deadline(const struct feed *feed, int64_t now_us)
 {
     const struct source *source = feed->source;
     struct out *out = feed->delivery.out;
-    int64_t deadline = clock_earlier(out->ops->deadline(out, now_us), items_due(feed, now_us));
+    int64_t deadline = clock_earlier(out->ops->deadline(out, out_is_wanted(feed, now_us), now_us),
+                                     items_due(feed, now_us));
     uint64_t position = source != NULL ? source->ops->position(source) : 0;
 
     deadline = clock_earlier(deadline, barrier_deadline(&feed->visible.barrier, position));
@@ -465,8 +472,7 @@ static bool wait_for_events(struct feed *feed, struct pollfd fds[POLL_COUNT],
     for (int i = 0; i < POLL_COUNT; i++) {
         fds[i] = (struct pollfd){.fd = -1};
     }
-    fds[POLL_ITEMS] =
-        out->ops->pollfd(out, delivery_due(&feed->delivery, may_close(feed, now_us), now_us));
+    fds[POLL_ITEMS] = out->ops->pollfd(out, out_is_wanted(feed, now_us));
     fds[POLL_PASSWORD] = password_pollfd(feed->config->password);
     if (feed->source != NULL) {
         feed->source->ops->pollfds(feed->source, fds + POLL_SOURCE);
@@ -593,6 +599,21 @@ static void free_parts(struct feed *feed)
     names_free(feed->names);
 }
 
+/* Where items go. False: `result` and `error` say why. */
+static bool open_out(struct feed *feed, enum output_result *result, struct error *error)
+{
+    const struct feed_config *config = feed->config;
+    struct exec_setup setup = {config->exec, config->exec_fail, config->format, &config->log};
+
+    if (config->exec == NULL) {
+        feed->delivery.out = line_out_new(config->format, result, error);
+        return *result == OUTPUT_OK;
+    }
+    feed->delivery.out = exec_out_new(&setup);
+    *result = feed->delivery.out != NULL ? OUTPUT_OK : OUTPUT_FAILED;
+    return feed->delivery.out != NULL || error_memory(error);
+}
+
 struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *waiting)
 {
     struct feed feed = {
@@ -607,8 +628,7 @@ struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *w
     struct error error;
 
     error_clear(&error);
-    feed.delivery.out = line_out_new(config->format, &result, &error);
-    if (result == OUTPUT_OK && !have_memory) {
+    if (open_out(&feed, &result, &error) && !have_memory) {
         error_memory(&error);
         result = OUTPUT_FAILED;
     }

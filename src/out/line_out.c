@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 
+#define LINE_GRACE_US (1 * CLOCK_S)
+
 struct line_out {
     struct out out;
     struct output output;
@@ -94,9 +96,16 @@ static struct pollfd pollfd(const struct out *out, bool wanted)
     return entry;
 }
 
-static int64_t deadline(const struct out *out, int64_t now_us)
+static int64_t deadline(const struct out *out, bool wanted, int64_t now_us)
 {
+    (void)wanted;
     return output_deadline(&const_lines(out)->output, now_us);
+}
+
+static int64_t stop(struct out *out)
+{
+    (void)out;
+    return LINE_GRACE_US;
 }
 
 static void line_out_free(struct out *out)
@@ -107,8 +116,8 @@ static void line_out_free(struct out *out)
 
 struct out *line_out_new(enum item_format format, enum output_result *result, struct error *error)
 {
-    static const struct out_ops ops = {can_take, begin,    busy,         step,
-                                       pollfd,   deadline, line_out_free};
+    static const struct out_ops ops = {can_take, begin,    busy, step,
+                                       pollfd,   deadline, stop, line_out_free};
     struct line_out *self = calloc(1, sizeof(*self));
 
     *result = OUTPUT_FAILED;

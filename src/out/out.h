@@ -32,11 +32,14 @@ struct out_ops {
     /* Goes on, with what poll reported. */
     enum out_event (*step)(struct out *out, short revents, int64_t now_us, struct error *error);
 
-    /* `wanted`: an item waits until it can begin. */
+    /* `wanted`, here and below: an item waits until it can begin. */
     struct pollfd (*pollfd)(const struct out *out, bool wanted);
 
     /* When `step` must be called whatever poll reports. */
-    int64_t (*deadline)(const struct out *out, int64_t now_us);
+    int64_t (*deadline)(const struct out *out, bool wanted, int64_t now_us);
+
+    /* No item begins any more. How long the one that has begun may take, in microseconds. */
+    int64_t (*stop)(struct out *out);
 
     void (*free)(struct out *out);
 };

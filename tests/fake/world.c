@@ -418,10 +418,17 @@ static struct pollfd no_pollfd(const struct out *out, bool wanted)
     return (struct pollfd){.fd = -1};
 }
 
-static int64_t deadline(const struct out *out, int64_t now_us)
+static int64_t deadline(const struct out *out, bool wanted, int64_t now_us)
 {
     (void)out;
+    (void)wanted;
     return has_begun ? now_us : CLOCK_NEVER;
+}
+
+static int64_t stop_out(struct out *out)
+{
+    (void)out;
+    return 0;
 }
 
 static void free_out(struct out *out)
@@ -435,7 +442,8 @@ struct out *__wrap_line_out_new(enum item_format format, enum output_result *res
 struct out *__wrap_line_out_new(enum item_format format, enum output_result *result,
                                 struct error *error)
 {
-    static const struct out_ops ops = {can_take, begin, busy, step, no_pollfd, deadline, free_out};
+    static const struct out_ops ops = {can_take,  begin,    busy,     step,
+                                       no_pollfd, deadline, stop_out, free_out};
     static struct out out = {&ops};
 
     (void)format;
