@@ -5,6 +5,10 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 MANDIR  ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 BUILD   ?= build
 VERSION := 0.1.0
 
@@ -142,15 +146,25 @@ build/oom/fail_alloc.o: tests/tools/fail_alloc.c Makefile
 coverage:
 	$(MAKE) BUILD=build/coverage CFLAGS='-O0 -g --coverage' HARDEN= all unit bench-tools
 
+# $(call put,FILE,DIRECTORY,NAME)
+put = install -D -m 644 $(1) $(DESTDIR)$(2)/$(3)
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(addprefix $(DESTDIR)$(MANDIR)/,man1 man7)
-	install -m 755 $(BUILD)/pgnudge $(DESTDIR)$(PREFIX)/bin/pgnudge
-	install -m 644 man/pgnudge.1 $(DESTDIR)$(MANDIR)/man1/pgnudge.1
-	install -m 644 man/pgnudge-setup.7 $(DESTDIR)$(MANDIR)/man7/pgnudge-setup.7
+	install -D -m 755 $(BUILD)/pgnudge $(DESTDIR)$(PREFIX)/bin/pgnudge
+	$(call put,man/pgnudge.1,$(MANDIR),man1/pgnudge.1)
+	$(call put,man/pgnudge-setup.7,$(MANDIR),man7/pgnudge-setup.7)
+	$(call put,scripts/dist/pgnudge.bash,$(BASHDIR),pgnudge)
+	$(call put,scripts/dist/_pgnudge,$(ZSHDIR),_pgnudge)
+	$(call put,scripts/dist/pgnudge.fish,$(FISHDIR),pgnudge.fish)
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|/usr/local/bin/pgnudge |$(PREFIX)/bin/pgnudge |' scripts/dist/pgnudge@.service \
+	    >$(DESTDIR)$(UNITDIR)/pgnudge@.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/pgnudge@.service
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/pgnudge
+	rm -f $(DESTDIR)$(PREFIX)/bin/pgnudge $(DESTDIR)$(UNITDIR)/pgnudge@.service
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/,man1/pgnudge.1 man7/pgnudge-setup.7)
+	rm -f $(DESTDIR)$(BASHDIR)/pgnudge $(DESTDIR)$(ZSHDIR)/_pgnudge $(DESTDIR)$(FISHDIR)/pgnudge.fish
 
 clean:
 	rm -rf $(BUILD)

@@ -521,6 +521,33 @@ application_is() {
     opens "password=''"
 }
 
+@test "systemd's credentials belong to root, and to the group by an ACL" {
+    ((EUID == 0)) || skip 'only root has a file of root'
+    unset PGPASSWORD
+    local password='se\:cr\\et'
+    mkdir credentials
+    echo "*:*:*:*:$password" >credentials/pgpass
+    chmod 440 credentials/pgpass
+    export PGPASSFILE=$PWD/credentials/pgpass
+    refused 'group or world access' -U secretive
+    export CREDENTIALS_DIRECTORY=$PWD/credentials
+    listen -U secretive
+    stop
+    chmod 444 credentials/pgpass
+    refused 'group or world access' -U secretive
+    chmod 460 credentials/pgpass
+    refused 'group or world access' -U secretive
+    chmod 440 credentials/pgpass
+    chown 1 credentials/pgpass
+    refused 'group or world access' -U secretive
+    chown 0 credentials/pgpass
+    CREDENTIALS_DIRECTORY=$PWD/credential refused 'group or world access' -U secretive
+    PGPASSFILE=$PWD/credentials/../.pgpass
+    echo "*:*:*:*:$password" >.pgpass
+    chmod 440 .pgpass
+    refused 'group or world access' -U secretive
+}
+
 @test "the password file: who may read it, and where a wrong password came from" {
     echo '*:*:*:*:open sesame' >.pgpass
     chmod 640 .pgpass

@@ -95,7 +95,7 @@ common_teardown() {
     # All that is said is in the style of PostgreSQL's clients; a sanitizer's report isn't.
     for file in "$BATS_TEST_TMPDIR"/*.err; do
         if [[ -f $file ]] &&
-            grep -avE '^pgnudge: (error|warning|info|debug|detail|hint): ' "$file"; then
+            grep -avE '^(<[3467]>)?pgnudge: (error|warning|info|debug|detail|hint): ' "$file"; then
             failure=1
         fi
     done

@@ -263,7 +263,7 @@ start_other() {
     wait_for saw 'shop == [2, 5, 0]'
     saw 'length <= 3 and reasons == ["connected"]'
     [[ $(grep -c 'warning: --visible-on' "$err") == 1 ]]
-    said 'info: --visible-on.*: it is back'
+    said 'warning: --visible-on.*: it is back'
 }
 
 @test "one that is away at the start holds the first resync" {

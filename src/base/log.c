@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,13 +15,26 @@
 
 #define LINE_MAX_BYTES 4096 /* a longer message is cut; a pipe takes this much whole */
 
+/* JOURNAL_STREAM is "device:inode" of what the manager gave us, which may have been redirected since. */
+static bool is_journal(const struct stat *info)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    char *end;
+
+    return stream != NULL && strtoull(stream, &end, 10) == info->st_dev && *end == ':' &&
+           strtoull(end + 1, NULL, 10) == info->st_ino;
+}
+
 void log_open(struct log *log)
 {
     struct stat info;
     int fd = -1;
 
-    if (fstat(STDERR_FILENO, &info) == 0 && (S_ISFIFO(info.st_mode) || isatty(STDERR_FILENO))) {
-        fd = os_reopen_nonblocking(STDERR_FILENO);
+    if (fstat(STDERR_FILENO, &info) == 0) {
+        log->journal = is_journal(&info);
+        if (S_ISFIFO(info.st_mode) || isatty(STDERR_FILENO)) {
+            fd = os_reopen_nonblocking(STDERR_FILENO);
+        }
     }
     log->fd = fd > 0 ? fd : 0;
 }
@@ -49,14 +63,17 @@ static void write_line(const struct log *log, const char *line, size_t len)
     }
 }
 
-__attribute__((format(printf, 3, 0))) static void print(const struct log *log, const char *label,
-                                                        const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void print(const struct log *log, enum log_level level,
+                                                        const char *label, const char *format,
+                                                        va_list args)
 {
+    static const int priorities[] = {3, 4, 6, 7}; /* as syslog(3) counts */
     char line[LINE_MAX_BYTES];
     int saved_errno = errno;
-    int head = snprintf(line, sizeof(line), "pgnudge: %s: ", label);
+    int head = log->journal ? snprintf(line, sizeof(line), "<%d>", priorities[level]) : 0;
     size_t len;
 
+    head += snprintf(line + head, sizeof(line) - (size_t)head, "pgnudge: %s: ", label);
     vsnprintf(line + head, sizeof(line) - (size_t)head - 1, format, args);
     utf8_disarm(line);
     len = strlen(line);
@@ -78,7 +95,7 @@ void log_line(const struct log *log, enum log_level level, const char *label, co
 
     if (log_wants(log, level)) {
         va_start(args, format);
-        print(log, label != NULL ? label : levels[level], format, args);
+        print(log, level, label != NULL ? label : levels[level], format, args);
         va_end(args);
     }
 }

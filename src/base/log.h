@@ -16,9 +16,11 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 struct log {
     enum log_level level; /* the least important one that is printed */
     int fd;               /* where to; 0: standard error as it is */
+    bool journal;         /* it is systemd's: each line has its priority in front */
 };
 
 /*
+ * Knows by JOURNAL_STREAM whether standard error is the journal's (systemd.exec(5), sd-daemon(3)).
  * Has lines go to a non-blocking open file of its own, where standard error is a pipe or a
  * terminal: one that reports room may block all the same (less than a line, Ctrl-S).
  */

@@ -105,6 +105,20 @@ static char *search(const struct conninfo *info, const struct host *host, FILE *
     return NULL;
 }
 
+/*
+ * systemd's credentials (systemd.exec(5)) are root's, and the service's user may read them by an ACL,
+ * which shows as the group's permission.
+ */
+static bool is_credential(const char *path, const struct stat *status)
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    size_t len = directory != NULL ? strlen(directory) : 0;
+
+    return len > 0 && strncmp(path, directory, len) == 0 && path[len] == '/' &&
+           strstr(path, "/../") == NULL && status->st_uid == 0 &&
+           (status->st_mode & (S_IWGRP | S_IRWXO)) == 0;
+}
+
 /* Opens it if it is the user's own business. NULL: it isn't there, or `why` says more. */
 static FILE *open_private(const char *path, struct error *why)
 {
@@ -121,7 +135,7 @@ static FILE *open_private(const char *path, struct error *why)
         }
         return NULL;
     }
-    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0 && !is_credential(path, &status)) {
         error_set(why, ERROR_PERMANENT,
                   "password file \"%s\" has group or world access; permissions should be u=rw "
                   "(0600) or less",

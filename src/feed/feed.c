@@ -14,6 +14,7 @@
 #include "auth/password.h"
 #include "base/clock.h"
 #include "base/os.h"
+#include "base/service.h"
 #include "base/signals.h"
 #include "feed/delivery.h"
 #include "feed/intake.h"
@@ -29,6 +30,7 @@
 struct feed {
     const struct feed_config *config;
     const struct log *log;
+    struct service service;
     struct names *names;
     struct unseen unseen;
     struct window window;
@@ -72,6 +74,8 @@ static void stop(struct feed *feed, enum feed_status status, int signal, int64_t
         return;
     }
     feed->stopping = true;
+    service_stopping(&feed->service);
+    service_status(&feed->service, "stopping");
     delivery_drop(&feed->delivery);
     password_stop(feed->config->password);
     feed->outcome = (struct feed_outcome){status, signal};
@@ -147,6 +151,7 @@ static void step_out(struct feed *feed, short revents, int64_t now_us)
     case OUT_NOTHING:
         break;
     case OUT_DONE:
+        service_ready(&feed->service);
         if (feed->config->count > 0 && delivery->items >= feed->config->count) {
             stop(feed, FEED_STOPPED, 0, now_us);
         }
@@ -194,6 +199,7 @@ static void lost(struct feed *feed, struct error *error, int64_t now_us)
     } else if (error->kind == ERROR_FATAL || !feed->config->reconnect) {
         fail(feed, error, FEED_ERROR, now_us);
     } else {
+        service_status(&feed->service, "not connected: %s", error->message);
         reconnect_failed(&feed->reconnect, error, feed->log, now_us);
     }
 }
@@ -205,6 +211,9 @@ static void connect_source(struct feed *feed, int64_t now_us)
     struct error error;
 
     feed->reconnect.at_us = CLOCK_NEVER;
+    if (!feed->ever_live) {
+        service_status(&feed->service, "connecting");
+    }
     feed->source = logical_new(&setup, now_us, &error);
     if (feed->source == NULL) {
         lost(feed, &error, now_us);
@@ -218,6 +227,7 @@ static void prepared(struct feed *feed, int64_t now_us)
     struct visconn_setup setup = config_visconn(feed->config, facts);
     struct error error;
 
+    service_status(&feed->service, "waiting for the replication slot");
     catalog_start(&feed->catalog, facts->encoding, facts->oldest_xid, now_us);
     for (size_t i = 0; i < feed->config->visible_on_count; i++) {
         replica_expect(feed->visible.replicas[i], facts->system_id, &facts->timeline);
@@ -237,7 +247,8 @@ static void go_live(struct feed *feed, int64_t now_us)
 
     feed->live = true;
     feed->ever_live |= !feed->config->visibility_check || visconn_has_worked(feed->visible.visconn);
-    reconnect_worked(&feed->reconnect);
+    reconnect_worked(&feed->reconnect, feed->log, now_us);
+    service_status(&feed->service, "streaming from %s", facts->address->text);
     feed->failsafe_us = clock_after(now_us, feed->config->failsafe_us);
     window_connected(&feed->window, facts->consistent_lsn);
     window_resync(&feed->window,
@@ -443,6 +454,7 @@ static int64_t next_deadline(const struct feed *feed, int64_t now_us)
     deadline = clock_earlier(deadline, barrier_deadline(&feed->visible.barrier, position));
     deadline = clock_earlier(deadline, source != NULL ? source->ops->deadline(source)
                                                       : feed->reconnect.at_us);
+    deadline = clock_earlier(deadline, service_deadline(&feed->service));
     if (feed->stopping) {
         return clock_earlier(deadline, feed->stop_us);
     }
@@ -539,6 +551,7 @@ static void run(struct feed *feed, const sigset_t *waiting)
         step_timers(feed, now_us);
         step_out(feed, fds[POLL_ITEMS].revents, now_us);
         acknowledge(feed, now_us);
+        service_watch(&feed->service, now_us);
     }
 }
 
@@ -628,6 +641,7 @@ struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *w
     struct error error;
 
     error_clear(&error);
+    service_open(&feed.service);
     if (open_out(&feed, &result, &error) && !have_memory) {
         error_memory(&error);
         result = OUTPUT_FAILED;
@@ -639,5 +653,6 @@ struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *w
         feed.outcome.status = FEED_ERROR;
     }
     free_parts(&feed);
+    service_close(&feed.service);
     return feed.outcome;
 }

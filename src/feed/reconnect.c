@@ -25,6 +25,7 @@ void reconnect_failed(struct reconnect *reconnect, struct error *error, const st
     delay_us = backoff_failed(&reconnect->backoff, random);
     if (reconnect->backoff.failures == 1) {
         level = LOG_WARNING;
+        reconnect->since_us = now_us;
     } else if (is_loud(reconnect->backoff.failures)) {
         level = LOG_ERROR;
         error_prefix(error, "%u attempts in a row failed, still trying",
@@ -35,7 +36,11 @@ void reconnect_failed(struct reconnect *reconnect, struct error *error, const st
     reconnect->at_us = clock_after(now_us, delay_us);
 }
 
-void reconnect_worked(struct reconnect *reconnect)
+void reconnect_worked(struct reconnect *reconnect, const struct log *log, int64_t now_us)
 {
+    if (reconnect->backoff.failures > 0) {
+        log_say(log, LOG_WARNING, "connected, after %.3g s without a connection",
+                (double)(now_us - reconnect->since_us) / (double)CLOCK_S);
+    }
     backoff_reset(&reconnect->backoff);
 }

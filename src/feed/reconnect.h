@@ -10,14 +10,15 @@
 
 struct reconnect {
     struct backoff backoff;
-    int64_t at_us; /* CLOCK_NEVER: there is a connection */
+    int64_t at_us;    /* CLOCK_NEVER: there is a connection */
+    int64_t since_us; /* the first failure in a row */
 };
 
 /* A failure: says it, and sets the time of the next attempt. */
 void reconnect_failed(struct reconnect *reconnect, struct error *error, const struct log *log,
                       int64_t now_us);
 
-/* It has worked: the next failure is the first. */
-void reconnect_worked(struct reconnect *reconnect);
+/* It has worked, which is said where a failure has been: the next one is the first. */
+void reconnect_worked(struct reconnect *reconnect, const struct log *log, int64_t now_us);
 
 #endif

@@ -253,7 +253,7 @@ static enum replica_event take_shown(struct replica *replica, int64_t now_us)
     replica->step = STEP_IDLE;
     pace_answered(&replica->pace, now_us);
     if (replica->away_reported) {
-        log_say(replica->setup.log, LOG_INFO, "--visible-on %s, port %s: it is back",
+        log_say(replica->setup.log, LOG_WARNING, "--visible-on %s, port %s: it is back",
                 conninfo_text(replica->setup.info, CONN_HOST),
                 conninfo_text(replica->setup.info, CONN_PORT));
     }

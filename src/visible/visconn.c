@@ -224,6 +224,9 @@ static enum visconn_event take_answer(struct visconn *visconn, int64_t now_us, s
             return down(visconn, now_us, error);
         }
         visconn->identified = visconn->has_worked = true;
+        if (visconn->down_reported) {
+            log_say(visconn->setup.log, LOG_WARNING, "the visibility connection is back");
+        }
         visconn->down_reported = false;
         break;
     case ASK_VISIBILITY:
