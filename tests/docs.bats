@@ -369,6 +369,11 @@ without_server() {
         <(sed -n '/^| option/,/^$/s/^| \([^|]*\) |.*/\1/p' "$readme" | grep -oE -- "$long" | sort -u)
 }
 
+@test "the manual page has the metrics that there are" {
+    diff <(grep -ohE 'pgnudge_[a-z_]+' "$page" | sort -u) \
+        <(sed -nE 's/.*(gauge|count|describe)\(out, "([a-z_]+)".*/pgnudge_\2/p' "$repo/src/feed/counters.c" | sort -u)
+}
+
 @test "reasons and statuses are in README.md and the manual page" {
     local words file
     mapfile -t words < <(sed -nE 's/.*\[RESYNC_.*= "([a-z]+)",/\1/p' "$repo/src/batch/item.c"

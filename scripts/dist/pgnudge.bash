@@ -3,7 +3,7 @@
 _pgnudge() {
     local current=$2 previous=$3 words=
     local options='--host --port --username --dbname --no-password --password --tables --exclude
-        --allow-missing --partitions --format --null --exec --exec-fail --debounce --max-batch-wait
+        --allow-missing --partitions --format --null --metrics --exec --exec-fail --debounce --max-batch-wait
         --max-pending --visible-on --no-visibility-check --failsafe --count --timeout --plugin
         --status-interval --liveness-timeout --slot-timeout --connect-timeout --backoff --no-reconnect
         --json --verbose --quiet --version --help'
@@ -20,6 +20,10 @@ _pgnudge() {
     --plugin) words='auto test_decoding wal2json' ;;
     -h | --host)
         mapfile -t COMPREPLY < <(compgen -A hostname -- "$current")
+        return
+        ;;
+    --metrics)
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
     -e | --exec)

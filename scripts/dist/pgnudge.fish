@@ -22,6 +22,7 @@ complete -c pgnudge -l max-pending -x -d 'Tables in a batch before it becomes a 
 complete -c pgnudge -l visible-on -x -d 'Wait until changes are visible on this replica'
 complete -c pgnudge -l no-visibility-check -d 'Do not wait until changes are visible'
 complete -c pgnudge -l failsafe -x -d 'Print a resync this often'
+complete -c pgnudge -l metrics -r -F -d 'Write counters there'
 complete -c pgnudge -s n -l count -x -d 'Exit after this many items'
 complete -c pgnudge -l timeout -x -d 'Exit after this long'
 complete -c pgnudge -l plugin -x -a 'auto test_decoding wal2json' -d 'Output plugin'

@@ -10,9 +10,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #ifdef OS_LINUX
 #include <sys/prctl.h>
 #else
+#include <sys/resource.h>
 #include <sys/select.h>
 #endif
 #include <sys/socket.h>
@@ -175,6 +178,28 @@ bool os_die_with(pid_t parent)
     }
 #endif
     return getppid() == parent;
+}
+
+uint64_t os_resident_bytes(void)
+{
+#ifdef OS_LINUX
+    FILE *file = fopen("/proc/self/statm", "re");
+    unsigned long long pages = 0;
+    char line[128];
+    char *second;
+
+    if (file != NULL) {
+        if (fgets(line, sizeof(line), file) != NULL && (second = strchr(line, ' ')) != NULL) {
+            pages = strtoull(second, NULL, 10);
+        }
+        fclose(file);
+    }
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+#else
+    struct rusage usage;
+
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+#endif
 }
 
 bool os_peer_user(int fd, uid_t *user)

@@ -51,6 +51,9 @@ void os_close_all_but(int fd);
  */
 bool os_die_with(pid_t parent);
 
+/* The resident memory of this process in bytes, or its peak where only that is known; 0: unknown. */
+uint64_t os_resident_bytes(void);
+
 /* The user who made the other end of a connected Unix socket listen. False, with errno: unknown. */
 bool os_peer_user(int fd, uid_t *user);
 

@@ -5,6 +5,7 @@
 /* The only globals: a handler has nothing else. */
 static volatile sig_atomic_t received;
 static volatile sig_atomic_t job_control;
+static volatile sig_atomic_t report;
 
 static void note(int number)
 {
@@ -14,6 +15,12 @@ static void note(int number)
 static void note_job_control(int number)
 {
     job_control = number;
+}
+
+static void note_report(int number)
+{
+    (void)number;
+    report = 1;
 }
 
 /* It only ends a wait. */
@@ -48,12 +55,15 @@ void signals_install(sigset_t *waiting)
     install(SIGHUP, &blocked);
     signal(SIGCHLD, ignore);
     sigaddset(&blocked, SIGCHLD);
+    signal(SIGUSR1, note_report);
+    sigaddset(&blocked, SIGUSR1);
     sigprocmask(SIG_BLOCK, &blocked, waiting);
     /* A parent may have blocked them: waiting lets them in all the same. */
     sigdelset(waiting, SIGTERM);
     sigdelset(waiting, SIGINT);
     sigdelset(waiting, SIGHUP);
     sigdelset(waiting, SIGCHLD);
+    sigdelset(waiting, SIGUSR1);
 }
 
 void signals_let_in(const sigset_t *waiting, int64_t *last_us, int64_t now_us)
@@ -74,6 +84,14 @@ int signals_take(void)
 
     received = 0;
     return number;
+}
+
+bool signals_take_report(void)
+{
+    bool asked = report != 0;
+
+    report = 0;
+    return asked;
 }
 
 static void hold(int number, bool held)

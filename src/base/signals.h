@@ -1,4 +1,4 @@
-/* SIGTERM, SIGINT and SIGHUP as a flag that only os_poll and signals_let_in set. */
+/* SIGTERM, SIGINT, SIGHUP and SIGUSR1 as flags that only os_poll and signals_let_in set. */
 #ifndef PGNUDGE_BASE_SIGNALS_H
 #define PGNUDGE_BASE_SIGNALS_H
 
@@ -11,7 +11,7 @@
 #define SIGNALS_EVERY_US (50 * CLOCK_MS)
 
 /*
- * Blocks the three and notes them when they come; what the parent ignores
+ * Blocks the four and notes them when they come; what the parent ignores
  * (nohup, a shell's background job) stays ignored, SIGPIPE is. SIGCHLD ends a
  * wait. `waiting` is the mask for os_poll. Call once.
  */
@@ -25,6 +25,9 @@ void signals_let_in(const sigset_t *waiting, int64_t *last_us, int64_t now_us);
 
 /* The last one that came since the last call, or 0. */
 int signals_take(void);
+
+/* Whether SIGUSR1 has come since the last call: somebody wants to see the counters. */
+bool signals_take_report(void);
 
 /*
  * Notes SIGTSTP (Ctrl-Z) and SIGCONT as well, for as long as the process must

@@ -47,6 +47,7 @@ const char help_text[] =
     "      --backoff MIN,MAX      delays between connection attempts (100ms,5s)\n"
     "      --no-reconnect         exit with status 1 when the connection fails\n"
     "\n"
+    "      --metrics FILE         write counters there in Prometheus' format (off)\n"
     "      --json                 only with doctor: print one JSON document\n"
     "  -v, --verbose              more messages; -vv: each change\n"
     "  -q, --quiet                only errors\n"

@@ -42,6 +42,7 @@ enum {
     OPT_TIMEOUT,
     OPT_JSON,
     OPT_EXEC_FAIL,
+    OPT_METRICS,
     OPT_HELP
 };
 
@@ -75,6 +76,7 @@ static const struct option long_options[] = {
     {"null", no_argument, NULL, '0'},
     {"exec", required_argument, NULL, 'e'},
     {"exec-fail", required_argument, NULL, OPT_EXEC_FAIL},
+    {"metrics", required_argument, NULL, OPT_METRICS},
     {"count", required_argument, NULL, 'n'},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"json", no_argument, NULL, OPT_JSON},
@@ -268,6 +270,10 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
     case OPT_EXEC_FAIL:
         typed->exec_fail = true;
         return read_exec_fail(config, value, error);
+    case OPT_METRICS:
+        config->metrics = value;
+        return value[0] != '\0' ||
+               error_set(error, ERROR_PERMANENT, "--metrics needs the name of a file");
     case 'n':
         if (!read_number("--count", value, UINT64_MAX, &number, error)) {
             return false;

@@ -45,7 +45,8 @@ struct feed_config {
     enum item_format format;
     const char *exec; /* borrowed; NULL: items are lines on standard output */
     enum exec_fail exec_fail;
-    uint64_t count; /* 0: no limit */
+    const char *metrics; /* a file, borrowed; NULL: none */
+    uint64_t count;      /* 0: no limit */
     int64_t timeout_us;
 };
 

@@ -17,6 +17,7 @@ bool delivery_due(const struct delivery *delivery, bool may_close, int64_t now_u
 
 static void close_window(struct delivery *delivery, int64_t now_us)
 {
+    delivery->closed_since_us = delivery->window->open.first_us;
     window_close(delivery->window, &delivery->closed);
     delivery->has_closed = true;
     delivery->window_asked = false;
@@ -60,6 +61,7 @@ static bool take_back(struct delivery *delivery, int64_t now_us)
 {
     bool ok = window_put_back(delivery->window, &delivery->closed, now_us);
 
+    delivery->window->open.first_us = delivery->closed_since_us;
     delivery->items -= counts(&delivery->closed) ? 1 : 0;
     delivery->resync_printed &= delivery->closed.resync != RESYNC_CONNECTED;
     forget(delivery);
@@ -86,6 +88,11 @@ static enum out_event step(struct delivery *delivery, short revents, int64_t now
     enum out_event event = delivery->out->ops->step(delivery->out, revents, now_us, error);
 
     if (event == OUT_DONE) {
+        if (delivery->closed.resync != RESYNC_NONE) {
+            delivery->counters->resyncs++;
+        } else {
+            delivery->counters->batches++;
+        }
         forget(delivery);
     } else if (event == OUT_FAILED && !take_back(delivery, now_us)) {
         error_memory(error);
@@ -119,6 +126,16 @@ void delivery_keep_visible(struct delivery *delivery)
         window_clear(window);
     }
     window->in_transaction = false;
+}
+
+int64_t delivery_waiting_us(const struct delivery *delivery, int64_t now_us)
+{
+    const struct window *window = delivery->window;
+    int64_t since_us = delivery->has_closed                 ? delivery->closed_since_us
+                       : window->open.due_us != CLOCK_NEVER ? window->open.first_us
+                                                            : now_us;
+
+    return now_us > since_us ? now_us - since_us : 0;
 }
 
 /* While the window has changes: a quiet server has answered before it closes. */

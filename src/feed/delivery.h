@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "batch/item.h"
 #include "batch/window.h"
+#include "feed/counters.h"
 #include "out/out.h"
 #include "visible/visible.h"
 
@@ -21,16 +22,18 @@
  * 3. While is_with_out, the out has it: it is visible, and nothing else may stand for it.
  */
 struct delivery {
-    const struct log *log; /* borrowed, as are the next two */
+    const struct log *log; /* borrowed, as are the next three */
     struct window *window;
     struct visible *visible;
+    struct counters *counters;
     struct out *out; /* owned */
     struct item closed;
     bool has_closed;
     bool is_with_out;
-    bool window_asked;   /* the visibility has been asked for since the window opened */
-    bool resync_printed; /* so the next resync after a connect is `reconnected` */
-    uint64_t items;      /* that count for --count */
+    int64_t closed_since_us; /* the first change of `closed` */
+    bool window_asked;       /* the visibility has been asked for since the window opened */
+    bool resync_printed;     /* so the next resync after a connect is `reconnected` */
+    uint64_t items;          /* that count for --count */
 };
 
 /* Whether something is to be done once the out can take an item. `may_close`: the window. */
@@ -48,6 +51,9 @@ void delivery_drop(struct delivery *delivery);
 
 /* The connection is gone: keeps only what is known to be visible, in the window too. */
 void delivery_keep_visible(struct delivery *delivery);
+
+/* The age of the oldest change that waits, in microseconds; 0: none does. */
+int64_t delivery_waiting_us(const struct delivery *delivery, int64_t now_us);
 
 /* Says when the visibility will be wanted. */
 void delivery_plan(struct delivery *delivery, int64_t now_us);

@@ -31,6 +31,9 @@ struct feed {
     const struct feed_config *config;
     const struct log *log;
     struct service service;
+    struct counters counters;
+    int64_t metrics_us; /* when they are written again */
+    bool metrics_failed;
     struct names *names;
     struct unseen unseen;
     struct window window;
@@ -58,6 +61,7 @@ static void close_connections(struct feed *feed)
 {
     visible_disconnect(&feed->visible);
     if (feed->source != NULL) {
+        feed->counters.bytes += feed->source->ops->received(feed->source);
         feed->source->ops->free(feed->source);
     }
     feed->source = NULL;
@@ -246,6 +250,10 @@ static void go_live(struct feed *feed, int64_t now_us)
     const struct source_facts *facts = &feed->source->facts;
 
     feed->live = true;
+    feed->counters.connects++;
+    if (feed->config->metrics != NULL) {
+        feed->metrics_us = now_us;
+    }
     feed->ever_live |= !feed->config->visibility_check || visconn_has_worked(feed->visible.visconn);
     reconnect_worked(&feed->reconnect, feed->log, now_us);
     service_status(&feed->service, "streaming from %s", facts->address->text);
@@ -418,6 +426,47 @@ static void step_replicas(struct feed *feed, const struct pollfd fds[REPLICAS_MA
     }
 }
 
+/* ---- seen from outside ---- */
+
+static struct counters counters_now(const struct feed *feed, int64_t now_us)
+{
+    struct counters counters = feed->counters;
+
+    counters.live = feed->live && !feed->stopping;
+    counters.bytes += feed->source != NULL ? feed->source->ops->received(feed->source) : 0;
+    counters.waiting_us = delivery_waiting_us(&feed->delivery, now_us);
+    counters.memory = os_resident_bytes();
+    return counters;
+}
+
+/* A failure is said once, until they can be written again. */
+static void write_metrics(struct feed *feed, int64_t now_us)
+{
+    struct counters counters = counters_now(feed, now_us);
+    struct error error;
+
+    feed->metrics_us = clock_after(now_us, feed->config->status_interval_us);
+    if (counters_write(&counters, feed->config->metrics, &error)) {
+        feed->metrics_failed = false;
+    } else if (!feed->metrics_failed) {
+        feed->metrics_failed = true;
+        log_report(feed->log, LOG_WARNING, &error);
+    }
+}
+
+static void step_counters(struct feed *feed, int64_t now_us)
+{
+    struct counters counters;
+
+    if (signals_take_report()) {
+        counters = counters_now(feed, now_us);
+        counters_say(&counters, feed->log);
+    }
+    if (now_us >= feed->metrics_us) {
+        write_metrics(feed, now_us);
+    }
+}
+
 /* ---- the loop ---- */
 
 enum {
@@ -455,6 +504,7 @@ static int64_t next_deadline(const struct feed *feed, int64_t now_us)
     deadline = clock_earlier(deadline, source != NULL ? source->ops->deadline(source)
                                                       : feed->reconnect.at_us);
     deadline = clock_earlier(deadline, service_deadline(&feed->service));
+    deadline = clock_earlier(deadline, feed->metrics_us);
     if (feed->stopping) {
         return clock_earlier(deadline, feed->stop_us);
     }
@@ -552,6 +602,10 @@ static void run(struct feed *feed, const sigset_t *waiting)
         step_out(feed, fds[POLL_ITEMS].revents, now_us);
         acknowledge(feed, now_us);
         service_watch(&feed->service, now_us);
+        step_counters(feed, now_us);
+    }
+    if (feed->metrics_us != CLOCK_NEVER) {
+        write_metrics(feed, now_us);
     }
 }
 
@@ -589,6 +643,7 @@ static bool start_parts(struct feed *feed)
                                    .catalog = &feed->catalog,
                                    .window = &feed->window,
                                    .barrier = &feed->visible.barrier,
+                                   .counters = &feed->counters,
                                    .committed = committed,
                                    .context = feed};
     feed->visible = (struct visible){.check = config->visibility_check, .unseen = &feed->unseen};
@@ -596,8 +651,10 @@ static bool start_parts(struct feed *feed)
                                          .catalog = &feed->catalog,
                                          .liveness_us = config->liveness_us,
                                          .visibility_check = config->visibility_check};
-    feed->delivery =
-        (struct delivery){.log = feed->log, .window = &feed->window, .visible = &feed->visible};
+    feed->delivery = (struct delivery){.log = feed->log,
+                                       .window = &feed->window,
+                                       .visible = &feed->visible,
+                                       .counters = &feed->counters};
     return start_replicas(feed) && feed->names != NULL;
 }
 
@@ -635,6 +692,7 @@ struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *w
         .reconnect = {.backoff = {.min_us = config->backoff_min_us,
                                   .max_us = config->backoff_max_us}},
         .failsafe_us = CLOCK_NEVER,
+        .metrics_us = config->metrics != NULL ? 0 : CLOCK_NEVER,
     };
     bool have_memory = start_parts(&feed);
     enum output_result result;
@@ -645,6 +703,10 @@ struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *w
     if (open_out(&feed, &result, &error) && !have_memory) {
         error_memory(&error);
         result = OUTPUT_FAILED;
+    }
+    if (result == OUTPUT_OK && config->metrics != NULL &&
+        !counters_write(&feed.counters, config->metrics, &error)) {
+        result = OUTPUT_FAILED; /* nobody would see it later */
     }
     if (result == OUTPUT_OK) {
         run(&feed, waiting);

@@ -31,6 +31,7 @@ static enum sink_result change(void *context, const struct sink_change *change)
     struct table_ref *ref = NULL;
     enum names_result found = find(intake, change, &ref);
 
+    intake->counters->changes += change->count;
     if (found == NAMES_FULL && change->by_sql) {
         window_resync_from(intake->window, RESYNC_OVERFLOW, intake->now_us);
         return SINK_TAKEN;
@@ -71,6 +72,8 @@ static bool commit(void *context, uint64_t lsn)
 {
     struct intake *intake = context;
 
+    intake->counters->commit_lsn = lsn;
+    intake->counters->commit_wall_us = intake->wall_us;
     if (!catalog_commit(intake->catalog) || !window_commit(intake->window, lsn)) {
         return false;
     }

@@ -6,15 +6,17 @@
 
 #include "batch/window.h"
 #include "catalog/catalog.h"
+#include "feed/counters.h"
 #include "source/sink.h"
 #include "tables/names.h"
 #include "visible/barrier.h"
 
 struct intake {
-    struct names *names; /* borrowed, as are the next three */
+    struct names *names; /* borrowed, as are the next four */
     struct catalog *catalog;
     struct window *window;
     struct barrier *barrier;
+    struct counters *counters;
     int64_t now_us;  /* when what is being taken arrived; set before each turn of the source */
     int64_t wall_us; /* the same moment by the wall clock */
 

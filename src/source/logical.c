@@ -429,6 +429,13 @@ static uint64_t position(const struct source *source)
     return self->stream != NULL ? stream_position(self->stream) : 0;
 }
 
+static uint64_t received(const struct source *source)
+{
+    const struct conn *conn = session_conn(const_logical(source)->session);
+
+    return conn != NULL ? conn_received(conn) : 0;
+}
+
 static int64_t stop(struct source *source)
 {
     struct logical *self = logical(source);
@@ -455,8 +462,8 @@ static void logical_free(struct source *source)
 
 struct source *logical_new(const struct logical_setup *setup, int64_t now_us, struct error *error)
 {
-    static const struct source_ops ops = {step,     pollfds, deadline,    acknowledge,
-                                          position, stop,    logical_free};
+    static const struct source_ops ops = {step,     pollfds,  deadline, acknowledge,
+                                          position, received, stop,     logical_free};
     struct logical *self = calloc(1, sizeof(*self));
 
     if (self == NULL) {

@@ -74,6 +74,9 @@ struct source_ops {
     /* What it has brought; 0 before it is live. */
     uint64_t (*position)(const struct source *source);
 
+    /* The bytes that its replication connection has received. */
+    uint64_t (*received)(const struct source *source);
+
     /*
      * Begins to end: `step` gives CLOSED when nothing of it is left on the server. Returns how long
      * that may take, in microseconds.

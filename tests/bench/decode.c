@@ -51,6 +51,7 @@ struct way {
     struct barrier barrier;
     struct unseen unseen;
     struct intake intake;
+    struct counters counters;
     struct sink sink;
     struct reader reader;
     struct log log;
@@ -77,6 +78,7 @@ static void way_open(struct way *way, enum plugin plugin)
         .catalog = &way->catalog,
         .window = &way->window,
         .barrier = &way->barrier,
+        .counters = &way->counters,
     };
     catalog_start(&way->catalog, way->encoding, 3, clock_now_us());
     way->sink = intake_sink(&way->intake);

@@ -80,6 +80,7 @@ struct fixture {
     struct unseen unseen;
     struct log log;
     struct intake intake;
+    struct counters counters;
     struct sink sink;
     struct reader reader;
     int64_t now_us;
@@ -116,7 +117,8 @@ static bool set_up(struct fixture *fixture, enum plugin plugin)
     fixture->intake = (struct intake){.names = fixture->catalog.names,
                                       .catalog = &fixture->catalog,
                                       .window = &fixture->window,
-                                      .barrier = &fixture->barrier};
+                                      .barrier = &fixture->barrier,
+                                      .counters = &fixture->counters};
     fixture->intake.now_us = 1000;
     fixture->sink = intake_sink(&fixture->intake);
     if (fixture->encoding == NULL || fixture->catalog.names == NULL) {

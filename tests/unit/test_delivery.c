@@ -56,6 +56,7 @@ struct fixture {
     struct window window;
     struct visible visible;
     struct log log;
+    struct counters counters;
     struct delivery delivery;
     struct name *names[2];
 };
@@ -75,6 +76,7 @@ static bool set_up(struct fixture *fixture)
     fixture->delivery = (struct delivery){.log = &fixture->log,
                                           .window = &fixture->window,
                                           .visible = &fixture->visible,
+                                          .counters = &fixture->counters,
                                           .out = &fixture->out.out};
     for (size_t i = 0; i < COUNT_OF(json); i++) {
         fixture->names[i] = calloc(1, sizeof(struct name) + strlen(json[i]) + 1);
