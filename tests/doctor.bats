@@ -26,12 +26,13 @@ agrees() {
     pgnudge doctor --json "${@:2}" >"$report.json" || status=$?
     ((status == $1))
     jq -er --arg status "$1" '
-        def indent: "      " + gsub("\n"; "\n      ");
-        select(.works == ($status == "0"))
-        | (.checks[] | ((.status + "      ")[0:6] + .name + ": " + .found),
-                       (.fix // empty | indent)),
-          (.recommendation | "use   \(.plugin // "no plugin"): \(.why)",
-                             (.options[] | "use   \(.option): \(.why)"))' \
+        def sign: if . == "fail" then "FAIL" else . end;
+        select(.ready == ($status == "0"))
+        | (.checks[] | ((.status | sign) + "      ")[0:6] + .check
+                           + (if .object then " " + .object else "" end) + ": " + .text,
+                       (.fixes[] | "      " + .)),
+          (.plugin | "use   \(.use // "no plugin"): \(.text)"),
+          (.options[] | "use   \(.use): \(.text)")' \
         "$report.json" >"$report.lines"
     diff <(without_chance "$report.lines") <(grep -v '^result: ' "$report" | without_chance)
 }
@@ -230,10 +231,27 @@ fails() {
 
 @test "every slot is in use" {
     sql "SELECT pg_create_physical_replication_slot('s' || n) FROM generate_series(1, 20) n" >/dev/null
-    fails slots
+    examine 0
+    line warn 'slots: none free: all 20 are in use; pgnudge waits for one'
+    [[ $(tail -n 1 "$report") == 'result: ready, with '* ]]
     fix 'ALTER SYSTEM SET max_replication_slots = 40;'
     no_line plugin
     sql 'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots' >/dev/null
+}
+
+@test "on a terminal failures come again at the end" {
+    PGPORT=1 script -qec "$PGNUDGE doctor" /dev/null >screen || true
+    (($(grep -c '^FAIL  reachability' screen) == 2))
+    [[ $(tail -n 3 screen | head -n 1) == 'FAIL  reachability'* ]]
+}
+
+@test "a word doctor that is not the first gets a hint" {
+    refused 'database "doctor" does not exist' -v doctor
+    said 'hint: The doctor is asked by the first word: pgnudge doctor '
+    run pgnudge shop doctor
+    [[ $status == 2 && $output == *'hint: The doctor is asked by the first word'* ]]
+    run pgnudge shop other
+    [[ $status == 2 && $output != *'The doctor'* ]]
 }
 
 @test "wal_level and walsenders" {
@@ -253,8 +271,10 @@ fails() {
     server_restart "$SERVER"
     examine 0
     listen
-    fails walsenders
-    line FAIL 'walsenders: none free: all 1 '
+    examine 0
+    line warn 'walsenders: none free: all 1 are in use; pgnudge waits for one'
+    line use 'no plugin: none was tried, as there is no room for it'
+    [[ $(tail -n 1 "$report") == 'result: ready, with '* ]]
     fix 'ALTER SYSTEM SET max_wal_senders = 10;'
     line ok 'wal_level: logical'
     no_line plugin

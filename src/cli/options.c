@@ -464,6 +464,10 @@ static enum options_action parse(struct feed_config *config, struct typed *typed
         error_set(error, ERROR_PERMANENT, "too many arguments (the first is \"%s\")",
                   connstring_recognize(argv[optind]) ? "…" : argv[optind]);
         for (; optind < argc; optind++) {
+            if (strcmp(argv[optind], "doctor") == 0) {
+                error_hint(error,
+                           "The doctor is asked by the first word: pgnudge doctor [OPTION]...");
+            }
             hide(argv[optind]);
         }
         return OPTIONS_WRONG;

@@ -1,6 +1,7 @@
 #include "doctor/doctor.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "auth/password.h"
 #include "base/clock.h"
@@ -191,7 +192,9 @@ struct feed_outcome doctor_run(const struct feed_config *config, bool json, cons
         log_report(&config->log, LOG_ERROR, &error);
         return outcome;
     }
-    doctor->report = report_new(json);
+    doctor->report = report_new(json                         ? REPORT_JSON
+                                : isatty(STDOUT_FILENO) == 1 ? REPORT_TERMINAL
+                                                             : REPORT_LINES);
     start(doctor, config, waiting);
     outcome = doctor->outcome;
     checks_free(&doctor->checks);

@@ -135,7 +135,10 @@ static void recommend_plugin(struct checks *checks)
     enum plugin chosen = checks_chosen(checks);
 
     if (chosen == PLUGINS) {
-        report_plugin(report, NULL, "fix what failed first");
+        report_plugin(report, NULL,
+                      report_count(report, CHECK_FAIL) > 0
+                          ? "fix what failed first"
+                          : "none was tried, as there is no room for it");
     } else if (chosen == PLUGIN_WAL2JSON && is_taken(checks, PLUGIN_TEST_DECODING)) {
         report_plugin(report, plugins[chosen].name,
                       can_filter(checks)

@@ -9,29 +9,40 @@
 #include "base/text.h"
 
 struct report {
+    enum report_form form;
     struct buffer text;
+    struct buffer failures; /* their lines once more, for a terminal */
+    bool in_failure;
     unsigned counts[CHECK_FAIL + 1];
     cJSON *document; /* NULL: lines for people */
     cJSON *checks;   /* borrowed from the document, as are the next */
     cJSON *last;
-    cJSON *recommendation;
+    cJSON *plugin;
+    cJSON *options;
 };
 
-static const char *const status_names[] = {
+static const char *const status_labels[] = {
     [CHECK_OK] = "ok", [CHECK_WARN] = "warn", [CHECK_FAIL] = "FAIL"};
 
-struct report *report_new(bool json)
+static const char *const status_words[] = {
+    [CHECK_OK] = "ok", [CHECK_WARN] = "warn", [CHECK_FAIL] = "fail"};
+
+struct report *report_new(enum report_form form)
 {
     struct report *report = calloc(1, sizeof(*report));
 
-    if (report != NULL && json) {
+    if (report != NULL && form == REPORT_JSON) {
         report->document = cJSON_CreateObject();
+        report->plugin = cJSON_AddObjectToObject(report->document, "plugin");
+        report->options = cJSON_AddArrayToObject(report->document, "options");
         report->checks = cJSON_AddArrayToObject(report->document, "checks");
-        report->recommendation = cJSON_AddObjectToObject(report->document, "recommendation");
-        if (report->checks == NULL || report->recommendation == NULL) {
+        if (report->plugin == NULL || report->options == NULL || report->checks == NULL) {
             report_free(report);
             report = NULL;
         }
+    }
+    if (report != NULL) {
+        report->form = form;
     }
     return report;
 }
@@ -46,6 +57,10 @@ __attribute__((format(printf, 2, 0))) static void format_text(char text[REPORT_T
 static void add_line(struct report *report, const char *label, const char *name, const char *text)
 {
     buffer_format(&report->text, "%-4s  %s%s%s\n", label, name, name[0] != '\0' ? ": " : "", text);
+    if (report->in_failure && report->form == REPORT_TERMINAL) {
+        buffer_format(&report->failures, "%-4s  %s%s%s\n", label, name, name[0] != '\0' ? ": " : "",
+                      text);
+    }
 }
 
 static void add_member(struct report *report, cJSON *object, const char *key, const char *text)
@@ -62,6 +77,23 @@ static cJSON *add_object(struct report *report, cJSON *array)
     return object;
 }
 
+/* "table public.orders" is a check and its object. */
+static void add_name(struct report *report, const char *name)
+{
+    static const char *const kinds[] = {"table", "plugin"};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t len = strlen(kinds[i]);
+
+        if (strncmp(name, kinds[i], len) == 0 && name[len] == ' ') {
+            add_member(report, report->last, "check", kinds[i]);
+            add_member(report, report->last, "object", name + len + 1);
+            return;
+        }
+    }
+    add_member(report, report->last, "check", name);
+}
+
 static void add_check(struct report *report, enum check_status status, const char *name,
                       const char *found)
 {
@@ -70,29 +102,25 @@ static void add_check(struct report *report, enum check_status status, const cha
     snprintf(safe_name, sizeof(safe_name), "%s", name);
     utf8_disarm(safe_name);
     report->counts[status]++;
+    report->in_failure = status == CHECK_FAIL;
     if (report->document == NULL) {
-        add_line(report, status_names[status], safe_name, found);
+        add_line(report, status_labels[status], safe_name, found);
         return;
     }
     report->last = add_object(report, report->checks);
-    add_member(report, report->last, "name", safe_name);
-    add_member(report, report->last, "status", status_names[status]);
-    add_member(report, report->last, "found", found);
+    add_name(report, safe_name);
+    add_member(report, report->last, "status", status_words[status]);
+    add_member(report, report->last, "text", found);
+    report->text.failed |= cJSON_AddArrayToObject(report->last, "fixes") == NULL;
 }
 
 static void add_fix(struct report *report, const char *fix)
 {
-    const cJSON *before = cJSON_GetObjectItem(report->last, "fix");
-    char both[2 * REPORT_TEXT_MAX + 2];
-
     if (report->document == NULL) {
         add_line(report, "", "", fix);
-    } else if (before == NULL) {
-        add_member(report, report->last, "fix", fix);
     } else {
-        snprintf(both, sizeof(both), "%s\n%s", before->valuestring, fix);
-        cJSON_DeleteItemFromObject(report->last, "fix");
-        add_member(report, report->last, "fix", both);
+        report->text.failed |= !cJSON_AddItemToArray(cJSON_GetObjectItem(report->last, "fixes"),
+                                                     cJSON_CreateString(fix));
     }
 }
 
@@ -145,15 +173,15 @@ void report_plugin(struct report *report, const char *plugin, const char *format
     va_start(args, format);
     format_text(why, format, args);
     va_end(args);
+    report->in_failure = false;
     if (report->document == NULL) {
         add_line(report, "use", plugin != NULL ? plugin : "no plugin", why);
         return;
     }
-    report->text.failed |= cJSON_AddItemToObject(report->recommendation, "plugin",
+    report->text.failed |= cJSON_AddItemToObject(report->plugin, "use",
                                                  plugin != NULL ? cJSON_CreateString(plugin)
                                                                 : cJSON_CreateNull()) == 0;
-    add_member(report, report->recommendation, "why", why);
-    report->text.failed |= cJSON_AddArrayToObject(report->recommendation, "options") == NULL;
+    add_member(report, report->plugin, "text", why);
 }
 
 void report_option(struct report *report, const char *option, const char *format, ...)
@@ -169,9 +197,9 @@ void report_option(struct report *report, const char *option, const char *format
         add_line(report, "use", option, why);
         return;
     }
-    object = add_object(report, cJSON_GetObjectItem(report->recommendation, "options"));
-    add_member(report, object, "option", option);
-    add_member(report, object, "why", why);
+    object = add_object(report, report->options);
+    add_member(report, object, "use", option);
+    add_member(report, object, "text", why);
 }
 
 static void add_document(struct report *report)
@@ -179,7 +207,7 @@ static void add_document(struct report *report)
     char *text;
 
     report->text.failed |=
-        cJSON_AddBoolToObject(report->document, "works", report->counts[CHECK_FAIL] == 0) == NULL;
+        cJSON_AddBoolToObject(report->document, "ready", report->counts[CHECK_FAIL] == 0) == NULL;
     text = cJSON_Print(report->document);
     report->text.failed |= text == NULL;
     if (text != NULL) {
@@ -197,6 +225,8 @@ void report_end(struct report *report)
     if (report->document != NULL) {
         add_document(report);
     } else if (failed > 0) {
+        buffer_append(&report->text, report->failures.data, report->failures.len);
+        report->text.failed |= report->failures.failed;
         buffer_format(&report->text, "result: NOT READY, %u check%s failed\n", failed,
                       failed > 1 ? "s" : "");
     } else if (warned > 0) {
@@ -221,6 +251,7 @@ void report_free(struct report *report)
 {
     if (report != NULL) {
         buffer_free(&report->text);
+        buffer_free(&report->failures);
         cJSON_Delete(report->document);
         free(report);
     }

@@ -16,6 +16,13 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
+/* How it is told. */
+enum report_form {
+    REPORT_LINES,
+    REPORT_TERMINAL, /* lines, the failures again behind them */
+    REPORT_JSON
+};
+
 #define REPORT_TEXT_MAX 2048 /* bytes of one finding or fix; longer ones are cut */
 
 enum check_status { CHECK_OK, CHECK_WARN, CHECK_FAIL };
@@ -23,9 +30,12 @@ enum check_status { CHECK_OK, CHECK_WARN, CHECK_FAIL };
 struct report;
 
 /* NULL: out of memory. */
-struct report *report_new(bool json);
+struct report *report_new(enum report_form form);
 
-/* Adds a check. Bytes that aren't UTF-8, and control characters, are replaced. */
+/*
+ * Adds a check; a name is a word or some, or "table" or "plugin" with what of that kind is meant.
+ * Bytes that aren't UTF-8, and control characters, are replaced.
+ */
 void report_check(struct report *report, enum check_status status, const char *name,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -67,7 +67,8 @@ static void report_room(struct checks *checks, const char *name, enum fact used_
         report_check(checks->report, CHECK_OK, name, "%llu of %llu free", max - used, max);
         return;
     }
-    report_check(checks->report, CHECK_FAIL, name, "none free: all %llu are in use", max);
+    report_check(checks->report, max > 0 ? CHECK_WARN : CHECK_FAIL, name,
+                 "none free: all %llu are in use%s", max, max > 0 ? "; pgnudge waits for one" : "");
     snprintf(value, sizeof(value), "%llu", max < 5 ? 10 : 2 * max);
     fix_setting(checks, setting, value);
     if (max_fact == FACT_MAX_SLOTS && max > 0) {

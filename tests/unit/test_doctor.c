@@ -80,7 +80,7 @@ static void fill(struct report *report)
     struct error error;
 
     report_check(report, CHECK_OK, "one", "%s", "found\n\033[1m\xff");
-    report_check(report, CHECK_WARN, "two\t", "x");
+    report_check(report, CHECK_WARN, "table a\tb", "x");
     report_fix(report, "first");
     report_fix(report, "second");
     error_set(&error, ERROR_PERMANENT, "message");
@@ -95,12 +95,12 @@ static void fill(struct report *report)
 
 static void lines(void)
 {
-    struct report *report = report_new(false);
+    struct report *report = report_new(REPORT_LINES);
 
     REQUIRE(report != NULL);
     fill(report);
     CHECK_BUFFER(*report_text(report), "ok    one: found ?[1m?\n"
-                                       "warn  two : x\n"
+                                       "warn  table a b: x\n"
                                        "      first\n"
                                        "      second\n"
                                        "FAIL  three: message; detail\n"
@@ -116,11 +116,39 @@ static void lines(void)
     report_free(report);
 }
 
+static void again_on_a_terminal(void)
+{
+    struct report *report = report_new(REPORT_TERMINAL);
+
+    REQUIRE(report != NULL);
+    fill(report);
+    CHECK_BUFFER(*report_text(report), "ok    one: found ?[1m?\n"
+                                       "warn  table a b: x\n"
+                                       "      first\n"
+                                       "      second\n"
+                                       "FAIL  three: message; detail\n"
+                                       "      fallback\n"
+                                       "FAIL  four: message; detail\n"
+                                       "      hint\n"
+                                       "      another\n"
+                                       "use   no plugin: why\n"
+                                       "use   --option: because\n"
+                                       "FAIL  three: message; detail\n"
+                                       "      fallback\n"
+                                       "FAIL  four: message; detail\n"
+                                       "      hint\n"
+                                       "      another\n"
+                                       "result: NOT READY, 2 checks failed\n");
+    report_free(report);
+}
+
 static void document(void)
 {
-    struct report *report = report_new(true);
+    struct report *report = report_new(REPORT_JSON);
     struct buffer *text;
-    cJSON *json;
+    cJSON *json, *checks;
+    cJSON *expected = cJSON_Parse("{\"check\":\"table\",\"object\":\"a b\",\"status\":\"warn\","
+                                  "\"text\":\"x\",\"fixes\":[\"first\",\"second\"]}");
 
     REQUIRE(report != NULL);
     text = report_text(report);
@@ -130,14 +158,12 @@ static void document(void)
     buffer_clear(text);
     report_free(report);
     REQUIRE(json != NULL);
-    text = &(struct buffer){0};
-    buffer_text(
-        text, cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "checks"), 1), "fix")
-                  ->valuestring);
-    CHECK_BUFFER(*text, "first\nsecond");
-    CHECK(cJSON_IsFalse(cJSON_GetObjectItem(json, "works")));
-    CHECK(cJSON_IsNull(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "recommendation"), "plugin")));
-    buffer_free(text);
+    checks = cJSON_GetObjectItem(json, "checks");
+    CHECK(cJSON_Compare(cJSON_GetArrayItem(checks, 1), expected, true));
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(cJSON_GetArrayItem(checks, 0), "fixes")), 0);
+    CHECK(cJSON_IsFalse(cJSON_GetObjectItem(json, "ready")));
+    CHECK(cJSON_IsNull(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "plugin"), "use")));
+    cJSON_Delete(expected);
     cJSON_Delete(json);
 }
 
@@ -146,6 +172,7 @@ static const struct check_test tests[] = {
     {"so do hosts' names", hosts},
     {"each has its own way to change a setting", fixes},
     {"the report as lines, fit for a terminal", lines},
+    {"… where failures come again at the end", again_on_a_terminal},
     {"the report as a document", document},
 };
 
