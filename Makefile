@@ -1,4 +1,4 @@
-# pgnudge: make [all|check|unit|bench-tools|model|asan|tiny|portable|oom|coverage|install|uninstall|clean]
+# pgnudge: make [all|check|unit|bench-tools|model|asan|tiny|portable|oom|coverage|install|uninstall|dist|clean]
 #   BUILD=dir  where to build (build)       CC=clang   another compiler
 #   WERROR=1   warnings are errors          SAN=1      AddressSanitizer and UBSan
 
@@ -10,7 +10,7 @@ BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 BUILD   ?= build
-VERSION := 0.1.0
+VERSION := 0.2.0
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
     -Wstrict-prototypes -Wformat=2 -Wundef -Wwrite-strings -Wvla $(if $(WERROR),-Werror)
@@ -166,10 +166,17 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/,man1/pgnudge.1 man7/pgnudge-setup.7)
 	rm -f $(DESTDIR)$(BASHDIR)/pgnudge $(DESTDIR)$(ZSHDIR)/_pgnudge $(DESTDIR)$(FISHDIR)/pgnudge.fish
 
+# What git knows, as it is; the same bytes each time.
+dist:
+	@mkdir -p build
+	git ls-files -z | LC_ALL=C sort -z | tar --null --files-from=- --transform='s|^|pgnudge-$(VERSION)/|' \
+	    --mtime='@$(shell git log -1 --format=%ct)' --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX \
+	    --sort=name -cf - | gzip -n >build/pgnudge-$(VERSION).tar.gz
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit bench-tools model fuzz-targets check asan tiny portable oom coverage install uninstall clean
+.PHONY: all unit bench-tools model fuzz-targets check asan tiny portable oom coverage install uninstall dist clean
 .SECONDARY:
 
 -include $(OBJ:.o=.d) $(BUILD)/main.d $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d $(BUILD)/model/*.d $(BUILD)/fake/*.d $(BUILD)/fuzz/*.d)
