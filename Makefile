@@ -153,6 +153,8 @@ install: all
 	install -D -m 755 $(BUILD)/pgnudge $(DESTDIR)$(PREFIX)/bin/pgnudge
 	$(call put,man/pgnudge.1,$(MANDIR),man1/pgnudge.1)
 	$(call put,man/pgnudge-setup.7,$(MANDIR),man7/pgnudge-setup.7)
+	$(call put,man/pgnudge-errors.7,$(MANDIR),man7/pgnudge-errors.7)
+	$(call put,man/pgnudge-bench.7,$(MANDIR),man7/pgnudge-bench.7)
 	$(call put,scripts/dist/pgnudge.bash,$(BASHDIR),pgnudge)
 	$(call put,scripts/dist/_pgnudge,$(ZSHDIR),_pgnudge)
 	$(call put,scripts/dist/pgnudge.fish,$(FISHDIR),pgnudge.fish)
@@ -163,7 +165,7 @@ install: all
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/pgnudge $(DESTDIR)$(UNITDIR)/pgnudge@.service
-	rm -f $(addprefix $(DESTDIR)$(MANDIR)/,man1/pgnudge.1 man7/pgnudge-setup.7)
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/,man1/pgnudge.1 $(addprefix man7/pgnudge-,setup.7 errors.7 bench.7))
 	rm -f $(DESTDIR)$(BASHDIR)/pgnudge $(DESTDIR)$(ZSHDIR)/_pgnudge $(DESTDIR)$(FISHDIR)/pgnudge.fish
 
 # What git knows, as it is; the same bytes each time.

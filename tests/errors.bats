@@ -1,17 +1,26 @@
 #!/usr/bin/env bats
 #
-# README.md's table of messages and hints is what comes out, each provoked for real.
+# What pgnudge-errors(7) says is what comes out, each message and its hints provoked for real.
 
 # shellcheck source=tests/helpers.bash
 . "$BATS_TEST_DIRNAME/helpers.bash"
 # shellcheck source=tests/certs.bash
 . "$BATS_TEST_DIRNAME/certs.bash"
 
-readme=$repo/README.md
-
-# The rows of the table.
+# The entries of the manual page, a line each: | `message`, `message` | `hint` `hint` |
 rows() {
-    sed -n '/^<!-- fixes -->$/,/^$/p' "$readme" | sed -n '/^| `/p'
+    sed 's/\\(dq/"/g; s/\\e/\\/g' "$repo/man/pgnudge-errors.7" | awk '
+        function flush() {
+            if (messages != "") print "|" messages " |" hints " |"
+            messages = hints = ""
+        }
+        /^\.It Li "/ {
+            if (hints != "") flush()
+            messages = messages (messages != "" ? "," : "") " `" substr($0, 9, length($0) - 9) "`"
+        }
+        /^\.Dl "/ { hints = hints " `" substr($0, 6, length($0) - 6) "`" }
+        /^[A-Z].*\.$/ { if (messages != "" && hints == "") hints = " " $0 }
+        /^\.El/ { flush() }'
 }
 
 # codes: what stands between backticks, a line each.
