@@ -361,7 +361,7 @@ hba_line_works() {
 
 @test "a database that isn't there, or may not be connected to" {
     teaches 3 'database "…" does not exist' -d nowhere
-    teaches 3 'database "doctor" does not exist' doctor
+    teaches 3 'database "doctor" does not exist' -d doctor
     local set_aside
     sql "REVOKE CONNECT ON DATABASE $PGDATABASE FROM public"
     teaches 3 'permission denied for database "…"'

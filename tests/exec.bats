@@ -183,9 +183,7 @@ no_run_succeeds() {
 }
 
 @test "a command that closes its standard input, or never reads it, hasn't failed" {
-    sql "DO \$\$ BEGIN FOR i IN 1..2000 LOOP
-        EXECUTE format('CREATE TABLE many_%s (n int)', i);
-    END LOOP; END \$\$"
+    many
     # shellcheck disable=SC2016
     watch 'head -c 20 >>first; echo "{\"type\": \"$PGNUDGE_TYPE\"}" >>items'
     wait_for saw 'length == 1'
@@ -201,6 +199,12 @@ no_run_succeeds() {
     stop
 }
 
+many() {
+    sql "DO \$\$ BEGIN FOR i IN 1..2000 LOOP
+        EXECUTE format('CREATE TABLE many_%s (n int)', i);
+    END LOOP; END \$\$"
+}
+
 # One transaction whose item is larger than a pipe.
 fill() {
     sql "DO \$\$ BEGIN FOR i IN 1..2000 LOOP
@@ -209,9 +213,7 @@ fill() {
 }
 
 @test "an item larger than a pipe is read whole, however slowly" {
-    sql "DO \$\$ BEGIN FOR i IN 1..2000 LOOP
-        EXECUTE format('CREATE TABLE many_%s (n int)', i);
-    END LOOP; END \$\$"
+    many
     watch 'dd bs=1000 2>/dev/null >>items'
     wait_for saw 'length == 1'
     fill

@@ -93,24 +93,20 @@ static void fill(struct report *report)
     report_end(report);
 }
 
+#define FAILURES                                                                                   \
+    "FAIL  three: message; detail\n      fallback\n"                                               \
+    "FAIL  four: message; detail\n      hint\n      another\n"
+#define FILLED                                                                                     \
+    "ok    one: found ?[1m?\nwarn  table a b: x\n      first\n      second\n" FAILURES             \
+    "use   no plugin: why\nuse   --option: because\n"
+
 static void lines(void)
 {
     struct report *report = report_new(REPORT_LINES);
 
     REQUIRE(report != NULL);
     fill(report);
-    CHECK_BUFFER(*report_text(report), "ok    one: found ?[1m?\n"
-                                       "warn  table a b: x\n"
-                                       "      first\n"
-                                       "      second\n"
-                                       "FAIL  three: message; detail\n"
-                                       "      fallback\n"
-                                       "FAIL  four: message; detail\n"
-                                       "      hint\n"
-                                       "      another\n"
-                                       "use   no plugin: why\n"
-                                       "use   --option: because\n"
-                                       "result: NOT READY, 2 checks failed\n");
+    CHECK_BUFFER(*report_text(report), FILLED "result: NOT READY, 2 checks failed\n");
     CHECK_INT(report_count(report, CHECK_FAIL), 2);
     CHECK_INT(report_count(report, CHECK_OK), 1);
     report_free(report);
@@ -122,23 +118,7 @@ static void again_on_a_terminal(void)
 
     REQUIRE(report != NULL);
     fill(report);
-    CHECK_BUFFER(*report_text(report), "ok    one: found ?[1m?\n"
-                                       "warn  table a b: x\n"
-                                       "      first\n"
-                                       "      second\n"
-                                       "FAIL  three: message; detail\n"
-                                       "      fallback\n"
-                                       "FAIL  four: message; detail\n"
-                                       "      hint\n"
-                                       "      another\n"
-                                       "use   no plugin: why\n"
-                                       "use   --option: because\n"
-                                       "FAIL  three: message; detail\n"
-                                       "      fallback\n"
-                                       "FAIL  four: message; detail\n"
-                                       "      hint\n"
-                                       "      another\n"
-                                       "result: NOT READY, 2 checks failed\n");
+    CHECK_BUFFER(*report_text(report), FILLED FAILURES "result: NOT READY, 2 checks failed\n");
     report_free(report);
 }
 
