@@ -289,6 +289,33 @@ without_server() {
     )
 }
 
+@test "monitoring on the server, as pgnudge-setup(7) has it" {
+    local row
+    [[ -z $(setup_block monitoring | sql) ]]
+    listen
+    mark
+    row=$(setup_block monitoring | sql)
+    echo "$row"
+    [[ $row =~ ^pgnudge\|[^|]*\|streaming\|[0-9]+\|[0-9]+$ ]]
+    stop
+}
+
+@test "many readers, spread as pgnudge-setup(7) has it" {
+    # shellcheck disable=SC2016 # the script's own
+    printf '%s\n' '#!/bin/sh' 'echo "$PGNUDGE_TYPE"' >refresh
+    chmod +x refresh
+    out=$BATS_TEST_TMPDIR/recipe.out err=$BATS_TEST_TMPDIR/recipe.err
+    : >"$out"
+    setup_block spread | sed 's/30 \* rand/0.5 * rand/' >recipe
+    env --default-signal bash recipe >"$out" 2>"$err" 3>&- &
+    pid=$!
+    pids+=("$pid")
+    wait_for printed resync
+    sql 'INSERT INTO orders (n) VALUES (1)'
+    wait_for printed $'resync\nbatch'
+    end_recipe
+}
+
 @test "recipe: after a migration" {
     listen
     block migration | sql >/dev/null
