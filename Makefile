@@ -9,6 +9,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+DOCDIR  ?= $(PREFIX)/share/doc/pgnudge
 BUILD   ?= build
 VERSION := 0.2.0
 
@@ -158,7 +159,9 @@ install: all
 	$(call put,scripts/dist/pgnudge.bash,$(BASHDIR),pgnudge)
 	$(call put,scripts/dist/_pgnudge,$(ZSHDIR),_pgnudge)
 	$(call put,scripts/dist/pgnudge.fish,$(FISHDIR),pgnudge.fish)
-	install -d $(DESTDIR)$(UNITDIR)
+	install -d $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(UNITDIR)
+	install -m 755 scripts/dist/examples/[a-z]* $(DESTDIR)$(DOCDIR)/examples
+	install -m 644 scripts/dist/examples/README.md $(DESTDIR)$(DOCDIR)/examples
 	sed 's|/usr/local/bin/pgnudge |$(PREFIX)/bin/pgnudge |' scripts/dist/pgnudge@.service \
 	    >$(DESTDIR)$(UNITDIR)/pgnudge@.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/pgnudge@.service
@@ -166,6 +169,7 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/pgnudge $(DESTDIR)$(UNITDIR)/pgnudge@.service
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/,man1/pgnudge.1 $(addprefix man7/pgnudge-,setup.7 errors.7 bench.7))
+	rm -rf $(DESTDIR)$(DOCDIR)/examples
 	rm -f $(DESTDIR)$(BASHDIR)/pgnudge $(DESTDIR)$(ZSHDIR)/_pgnudge $(DESTDIR)$(FISHDIR)/pgnudge.fish
 
 # What git knows, as it is; the same bytes each time.
