@@ -289,6 +289,20 @@ without_server() {
     )
 }
 
+@test "the recording in README.md is made from a real run" {
+    grep -qF '(man/recording.svg)' "$readme"
+    env -u SERVER_ROOT -u OWN_ROOT PGDATABASE=postgres "$repo/scripts/record" "$PWD/now.svg" >record.log 2>&1 || { cat record.log && false; }
+    python3 -c 'import sys, xml.dom.minidom as m; [m.parse(f) for f in sys.argv[1:]]' now.svg "$repo/man/recording.svg"
+    # The same lines, but for times and positions.
+    diff <(texts now.svg) <(texts "$repo/man/recording.svg")
+    run ! grep -qE '<script|href' now.svg
+}
+
+texts() {
+    sed -nE 's/.*class="([a-z]+)".*>(.*)<\/text>/\1 \2/p' "$1" | tr -d '\n' |
+        sed -E 's/(first_seen":)[0-9.]+/\1T/g; s|("lsn":")[0-9A-F]+/[0-9A-F]+|\1L|g; s/item //g'
+}
+
 @test "monitoring on the server, as pgnudge-setup(7) has it" {
     local row
     [[ -z $(setup_block monitoring | sql) ]]
