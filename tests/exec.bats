@@ -144,6 +144,35 @@ no_run_succeeds() {
     (($(grep -c 'status 3' "$err") > 1))
 }
 
+views_are_right() {
+    local table
+    for table in orders items customers; do
+        [[ $(cat "view.public.$table") == "$(sql "SELECT count(*) FROM $table")" ]]
+    done
+}
+
+@test "who refetches as told, by a command that fails now and then, ends with what is there" {
+    local round psql="$SERVER_BIN/psql -XAtq -h $SERVER -p $PGPORT -U postgres -d $PGDATABASE"
+    # shellcheck disable=SC2016
+    watch 'for table in ${PGNUDGE_TABLES-public.orders public.items public.customers}; do
+               echo >>steps; [ $(($(wc -l <steps) % 4)) -ne 0 ] || exit 1
+               '"$psql"' -c "SELECT count(*) FROM $table" >view.$table
+           done' --debounce 0 --backoff 10ms,50ms
+    wait_for views_are_right
+    for round in 1 2 3 4; do
+        write 'INSERT INTO orders (n) VALUES (1);'
+        write "BEGIN; INSERT INTO items (n) VALUES (1); INSERT INTO customers (n) VALUES (1); COMMIT;"
+        wait_for is_true "count(*) > $round * 200 FROM items"
+        sql "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots
+             WHERE database = current_database()" >/dev/null
+        sql 'DELETE FROM customers WHERE id % 3 = 0'
+        no_writers
+    done
+    said 'running it again'
+    wait_for views_are_right
+    stop
+}
+
 @test "one that a signal ends is a failure, and says which" {
     watch 'kill -9 $$'
     wait_for said 'the command was ended by signal 9: Killed'
