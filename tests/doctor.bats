@@ -247,11 +247,11 @@ fails() {
 
 @test "a word doctor that is not the first gets a hint" {
     refused 'database "doctor" does not exist' -v doctor
-    said 'hint: The doctor is asked by the first word: pgnudge doctor '
+    said 'hint: To run the doctor, put the word first: pgnudge doctor '
     run pgnudge shop doctor
-    [[ $status == 2 && $output == *'hint: The doctor is asked by the first word'* ]]
+    [[ $status == 2 && $output == *'hint: To run the doctor, put the word first'* ]]
     run pgnudge shop other
-    [[ $status == 2 && $output != *'The doctor'* ]]
+    [[ $status == 2 && $output != *'To run the doctor'* ]]
 }
 
 @test "wal_level and walsenders" {

@@ -466,7 +466,7 @@ static enum options_action parse(struct feed_config *config, struct typed *typed
         for (; optind < argc; optind++) {
             if (strcmp(argv[optind], "doctor") == 0) {
                 error_hint(error,
-                           "The doctor is asked by the first word: pgnudge doctor [OPTION]...");
+                           "To run the doctor, put the word first: pgnudge doctor [OPTION]...");
             }
             hide(argv[optind]);
         }

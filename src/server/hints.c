@@ -172,7 +172,7 @@ static void fix(const struct fix *fixes, size_t count, struct error *error,
 void hint_login(struct error *error, const struct conninfo *info)
 {
     if (strcmp(conninfo_text(info, CONN_DBNAME), "doctor") == 0) {
-        error_add_hint(error, "The doctor is asked by the first word: pgnudge doctor [OPTION]...");
+        error_add_hint(error, "To run the doctor, put the word first: pgnudge doctor [OPTION]...");
     }
     fix(login_fixes, sizeof(login_fixes) / sizeof(login_fixes[0]), error, info);
 }
