@@ -12,7 +12,7 @@ teardown_file() { :; }
 dist=$repo/scripts/dist
 
 long_options() {
-    sed -nE 's/^[[:space:]]*\{"([a-z-]+)", (no|required)_argument.*/--\1/p' "$repo/src/cli/options.c" | sort -u
+    sed -nE 's/^[[:space:]]*\{"([a-z-]+)", (no|required|optional)_argument.*/--\1/p' "$repo/src/cli/options.c" | sort -u
 }
 
 # What an option's value may be, as --help has it.

@@ -611,6 +611,43 @@ accepts() {
     teaches 3 'syntax error …' -p "$port" --no-visibility-check
 }
 
+# --- publications ---
+
+@test "publications" {
+    sql 'CREATE TABLE parts (id int PRIMARY KEY, v int) PARTITION BY RANGE (id)' \
+        'CREATE PUBLICATION part FOR TABLE items' \
+        "CREATE PUBLICATION rooted FOR TABLE orders WITH (publish_via_partition_root)" \
+        "CREATE PUBLICATION inserts FOR TABLE orders WITH (publish = 'insert, delete')"
+    teaches 3 'publication … does not exist' --publication missing
+    teaches 3 'publication … does not publish …' --publication inserts
+    said 'does not publish UPDATE, TRUNCATE'
+    sql "$(sed -nE 's/^pgnudge: hint: (ALTER .*)\.$/\1/p' "$err")"
+    listen --publication inserts
+    stop
+    teaches 3 'publication … has publish_via_partition_root' --publication rooted
+    sql "$(sed -nE 's/^pgnudge: hint: (ALTER .*)\.$/\1/p' "$err")"
+    listen --publication rooted
+    stop
+    teaches 3 'table … is not in publication …' --publication part --tables public.items,public.orders
+    said 'table public.orders is not in publication part'
+    sql "$(sed -nE 's/^pgnudge: hint: (ALTER .*)\.$/\1/p' "$err")"
+    listen --publication part --tables public.items,public.orders
+    stop
+}
+
+@test "publications with row filters and column lists" {
+    is_true "current_setting('server_version_num')::int >= 150000" || skip 'from 15 on'
+    sql 'CREATE PUBLICATION filtered FOR TABLE orders WHERE (id > 5)' \
+        'CREATE PUBLICATION narrow FOR TABLE orders (n)' \
+        'CREATE PUBLICATION fitting FOR TABLE orders (id)'
+    teaches 3 'publication … has a row filter on table …' --publication filtered
+    teaches 3 'publication … has a column list on table … without its primary key' --publication narrow --keys
+    listen --publication narrow
+    stop
+    listen --publication fitting --keys
+    stop
+}
+
 # --- the table ---
 
 @test "every message of the table is provoked here" {

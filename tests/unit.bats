@@ -55,6 +55,7 @@ unit() {
 @test "OpenSSL without memory" { unit nomemory; }
 @test "patterns" { unit pattern; }
 @test "required authentication" { unit requireauth; }
+@test "rows, their keys" { unit rows; }
 @test "SCRAM" { unit scram; }
 @test "signals" { unit signals; }
 @test "what is settled" { unit flush_horizon; }

@@ -3,8 +3,9 @@
 _pgnudge() {
     local current=$2 previous=$3 words=
     local options='--host --port --username --dbname --no-password --password --tables --exclude
-        --allow-missing --partitions --format --null --metrics --exec --exec-fail --debounce --max-batch-wait
-        --max-pending --visible-on --no-visibility-check --failsafe --count --timeout --plugin
+        --allow-missing --partitions --format --null --keys --operations --metrics --exec --exec-fail
+        --debounce --max-batch-wait
+        --max-pending --visible-on --no-visibility-check --failsafe --count --timeout --plugin --publication
         --status-interval --liveness-timeout --slot-timeout --connect-timeout --backoff --no-reconnect
         --json --verbose --quiet --version --help'
 
@@ -31,7 +32,7 @@ _pgnudge() {
         return
         ;;
     -[pUdtxn] | --port | --username | --dbname | --tables | --exclude | --debounce | --max-batch-wait | \
-        --max-pending | --visible-on | --failsafe | --count | --timeout | --status-interval | \
+        --max-pending | --visible-on | --failsafe | --count | --publication | --timeout | --status-interval | \
         --liveness-timeout | --slot-timeout | --connect-timeout | --backoff)
         return
         ;;

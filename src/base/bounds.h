@@ -5,8 +5,9 @@
  *   connections      FRAME_BUFFER each, with TLS OpenSSL's, of a record each way;
  *                    the stream's, the visibility connection's, REPLICAS_MAX more
  *   names            NAMES_MAX references and SQL_NAMES_MAX that only messages name, about 1 KB
- *                    each with its name and its place in a window
- *   two windows      an event for each of --max-pending payloads, and a line
+ *                    each with its name, its place in a window, and what its key is made of
+ *   two windows      an event for each of --max-pending payloads, and a line; with --keys
+ *                    KEYS_BYTES_MAX for their keys
  *   visibility       UNSEEN_MAX bytes, and some lists of at most XIDS_MAX xids
  *   a look           LOOKUP_EDGES_MAX edges of some 150 bytes
  *   the kernel       READ_BATCH_BYTES, and what comes until they are read
@@ -39,6 +40,21 @@
 
 #ifndef UNSEEN_MAX                   /* the tests build it with less */
 #define UNSEEN_MAX ((size_t)8 << 20) /* xids, a byte each, above the last snapshot; a power of 2 */
+#endif
+
+#define RELATIONS_BYTES_MAX  ((size_t)16 << 20) /* what pgoutput says of relations */
+#define RELATION_COLUMNS_MAX 16384 /* bytes of one's columns; beyond, its keys aren't known */
+
+/* ---- keys of rows ---- */
+
+#define KEY_PARTS_MAX 32   /* columns of a key: PostgreSQL's INDEX_MAX_KEYS */
+#define KEY_TEXT_MAX  1024 /* bytes of a key's text; a longer one isn't known */
+#define CHECKED_MAX   1024 /* definitions that an item's keys rest on; beyond, an event has none */
+
+#define DEFINITIONS_QUEUED_MAX 256 /* to be read; beyond, at a later change */
+
+#ifndef KEYS_BYTES_MAX                   /* the tests build it with less */
+#define KEYS_BYTES_MAX ((size_t)8 << 20) /* of the windows' keys; beyond, the largest lose theirs */
 #endif
 
 /* ---- the catalog ---- */

@@ -7,6 +7,7 @@
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 #define NO_ICONV    ((iconv_t)-1)
+#define INEXACT     "EUC_JIS_2004" /* see below */
 
 /* How a text falls into characters. */
 enum form {
@@ -27,6 +28,7 @@ struct encoding {
     enum form form;
     iconv_t to_utf8; /* NO_ICONV: only ASCII is known */
     iconv_t from_utf8;
+    bool inexact; /* iconv has some letters otherwise than PostgreSQL */
 };
 
 /*
@@ -92,7 +94,8 @@ struct encoding *encoding_open(const char *name)
     if (encoding == NULL) {
         return NULL;
     }
-    *encoding = (struct encoding){entry->form, NO_ICONV, NO_ICONV};
+    *encoding =
+        (struct encoding){entry->form, NO_ICONV, NO_ICONV, strcmp(entry->name, INEXACT) == 0};
     for (size_t i = 0; i < 2 && encoding->to_utf8 == NO_ICONV && entry->iconv[i] != NULL; i++) {
         encoding->to_utf8 = iconv_open("UTF-8", entry->iconv[i]);
         if (encoding->to_utf8 != NO_ICONV) {
@@ -262,6 +265,33 @@ bool encoding_from_utf8(struct encoding *encoding, struct slice s, struct buffer
     }
     buffer_append(out, s.data, s.len);
     return !out->failed;
+}
+
+static bool has_replacement(struct slice s)
+{
+    size_t len = strlen(REPLACEMENT);
+
+    for (size_t i = 0; i + len <= s.len; i++) {
+        if (memcmp(s.data + i, REPLACEMENT, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool encoding_exact_utf8(struct encoding *encoding, struct slice s, struct buffer *memory,
+                         struct slice *result)
+{
+    *result = s;
+    if (is_ascii(s)) {
+        return true;
+    }
+    if (passes(encoding)) {
+        return is_utf8(s);
+    }
+    encoding_to_utf8(encoding, s, memory);
+    *result = (struct slice){memory->data, memory->len};
+    return !encoding->inexact && !memory->failed && !has_replacement(*result);
 }
 
 void encoding_close(struct encoding *encoding)

@@ -36,6 +36,14 @@ bool encoding_is_known(const struct encoding *encoding);
 void encoding_to_utf8(struct encoding *encoding, struct slice s, struct buffer *out);
 
 /*
+ * Gives `s` as UTF-8 that means exactly the same; borrowed from `s`, or from `memory`, which is
+ * empty before. False: a byte isn't part of a character, a character isn't known or may be
+ * another one, or memory ran out.
+ */
+bool encoding_exact_utf8(struct encoding *encoding, struct slice s, struct buffer *memory,
+                         struct slice *result);
+
+/*
  * Appends `s`, which is UTF-8, in the encoding, such that encoding_to_utf8
  * gives it back. (To SQL_ASCII any bytes pass.) False: `s` isn't valid or the
  * encoding lacks a character, and `out` is as it was, unless memory ran out,

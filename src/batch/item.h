@@ -10,7 +10,10 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "decode/change.h"
 
+struct definition;
+struct keyset;
 struct name;
 
 enum resync {
@@ -22,11 +25,27 @@ enum resync {
     RESYNC_REQUESTED
 };
 
+/* Changes of one table that are told together. All zero: none. */
+struct tally {
+    uint64_t count;
+    uint64_t operations[OPERATIONS]; /* the same, apart */
+    int64_t first_seen_us;           /* wall clock: of the first one */
+    uint64_t arrival;                /* of the first one: counts what the window was given */
+    bool whole;                      /* the keys of some aren't known: the whole table is meant */
+};
+
+/* 1. While tally.whole, or nobody wants keys, there are none. */
 struct item_event {
     struct name *name;
-    int64_t first_seen_us; /* wall clock */
-    uint64_t arrival;      /* of the first one: counts what the window was given */
-    uint64_t count;        /* changes merged */
+    struct tally tally;
+    struct keyset *keys;           /* owned; NULL: none */
+    struct definition *definition; /* held: what is printed of the first one's is that of all */
+};
+
+/* What an event's keys rest on. */
+struct item_definition {
+    struct name *name; /* the event's */
+    struct definition *definition;
 };
 
 struct item {
@@ -34,6 +53,9 @@ struct item {
     struct item_event *events; /* once closed, in the order of their first change */
     size_t len;
     size_t cap;
+    struct item_definition *definitions; /* held: all that its keys rest on */
+    size_t definition_len;
+    size_t definition_cap;
     uint64_t lsn; /* the end of the newest COMMIT that it covers, 0 for none */
 };
 
@@ -46,8 +68,29 @@ enum item_format {
     ITEM_NAMES_NUL /* a NUL instead of each newline, and no name is left out */
 };
 
+enum item_keys {
+    ITEM_KEYS_OFF,
+    ITEM_KEYS_ON,      /* each key on a line of its own behind the name, both escaped */
+    ITEM_KEYS_LEFT_OUT /* names are escaped as if keys followed, but none do */
+};
+
+struct item_style {
+    enum item_format format;
+    enum item_keys keys; /* of names; a line of JSON has them where they are known */
+    bool operations;     /* of a line of JSON */
+};
+
 /* Appends the whole item. */
-void item_write(struct buffer *out, const struct item *item, enum item_format format);
+void item_write(struct buffer *out, const struct item *item, const struct item_style *style);
+
+/* From now on the event means the whole table. */
+void item_event_whole(struct item_event *event);
+
+/* All events of this name do. */
+void item_drop_keys_of(struct item *item, const struct name *name);
+
+/* All events do. */
+void item_drop_keys(struct item *item);
 
 /* Lets go of the events alone: a resync stands for them now. */
 void item_drop_events(struct item *item);

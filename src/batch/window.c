@@ -1,16 +1,19 @@
 #include "batch/window.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/bounds.h"
 #include "base/clock.h"
+#include "batch/definition.h"
 #include "batch/name.h"
 
 #define STOPPED ((struct window_timer){.due_us = CLOCK_NEVER})
 
 void window_init(struct window *window, const struct window_limits *limits, struct unseen *unseen)
 {
-    *window =
-        (struct window){.limits = *limits, .unseen = unseen, .open = STOPPED, .unknown = STOPPED};
+    *window = (struct window){
+        .limits = *limits, .unseen = unseen, .serial = 1, .open = STOPPED, .unknown = STOPPED};
 }
 
 void window_connected(struct window *window, uint64_t consistent_lsn)
@@ -22,14 +25,16 @@ void window_connected(struct window *window, uint64_t consistent_lsn)
 
 /* ---- tallies ---- */
 
-void window_tally(struct window *window, struct tally *tally, uint64_t count, int64_t wall_us)
+void window_tally(struct window *window, struct tally *tally, const struct arriving *arriving)
 {
     window->arrivals++;
     if (tally->count == 0) {
-        tally->first_seen_us = wall_us;
+        tally->first_seen_us = arriving->wall_us;
         tally->arrival = window->arrivals;
     }
-    tally->count += count;
+    tally->count += arriving->count;
+    tally->operations[arriving->operation] += arriving->count;
+    tally->whole |= !arriving->keyed;
 }
 
 void tally_add(struct tally *tally, const struct tally *more)
@@ -39,6 +44,10 @@ void tally_add(struct tally *tally, const struct tally *more)
         tally->arrival = more->arrival;
     }
     tally->count += more->count;
+    for (int i = 0; i < OPERATIONS; i++) {
+        tally->operations[i] += more->operations[i];
+    }
+    tally->whole |= more->whole;
 }
 
 /* ---- events ---- */
@@ -48,6 +57,7 @@ static void forget_events(struct window *window)
 {
     event_map_clear(&window->map);
     item_drop_events(&window->item);
+    window->serial++;
     window->unordered = false;
 }
 
@@ -69,8 +79,7 @@ static bool add_event(struct window *window, struct name *name, const struct tal
         return false;
     }
     name->refs++;
-    item->events[item->len++] =
-        (struct item_event){name, tally->first_seen_us, tally->arrival, tally->count};
+    item->events[item->len++] = (struct item_event){.name = name, .tally = *tally};
     return true;
 }
 
@@ -97,11 +106,10 @@ static bool add_changes(struct window *window, struct name *name, const struct t
     if (place != EVENT_NONE) {
         struct item_event *event = &item->events[place];
 
-        event->count += tally->count;
-        if (tally->arrival < event->arrival) { /* late ones */
-            event->arrival = tally->arrival;
-            event->first_seen_us = tally->first_seen_us;
-            window->unordered = true;
+        window->unordered |= tally->arrival < event->tally.arrival; /* late ones */
+        tally_add(&event->tally, tally);
+        if (event->tally.whole && event->keys != NULL) {
+            item_event_whole(event);
         }
         return true;
     }
@@ -110,20 +118,148 @@ static bool add_changes(struct window *window, struct name *name, const struct t
         item->resync = RESYNC_OVERFLOW;
         return true;
     }
-    window->unordered |= item->len > 0 && tally->arrival < item->events[item->len - 1].arrival;
+    window->unordered |=
+        item->len > 0 && tally->arrival < item->events[item->len - 1].tally.arrival;
     return add_event(window, name, tally);
 }
 
-bool window_change(struct window *window, struct name *name, uint64_t count, int64_t now_us,
-                   int64_t wall_us)
+bool window_change(struct window *window, struct name *name, const struct arriving *arriving)
 {
-    struct tally tally = {count, wall_us, ++window->arrivals};
+    struct tally tally = {0};
 
+    window_tally(window, &tally, arriving);
     window->marks |= UNSEEN_OPEN;
     if (!window->at_once) {
-        postpone(window, &window->open, now_us);
+        postpone(window, &window->open, arriving->now_us);
     }
     return add_changes(window, name, &tally);
+}
+
+/* ---- keys ---- */
+
+/* NULL: it has none, or a resync stands for it. */
+static struct item_event *event_of(const struct window *window, const struct name *name)
+{
+    size_t place = event_map_find(&window->map, name);
+
+    return place != EVENT_NONE ? &window->item.events[place] : NULL;
+}
+
+bool window_wants_keys(const struct window *window, const struct name *name)
+{
+    const struct item_event *event = event_of(window, name);
+
+    return event != NULL && !event->tally.whole && window->limits.max_keys > 0;
+}
+
+void window_whole(struct window *window, const struct name *name)
+{
+    struct item_event *event = event_of(window, name);
+
+    if (event != NULL) {
+        item_event_whole(event);
+    }
+}
+
+/* The item's keys rest on it from now on. False: there is no room. */
+static bool list_definition(struct window *window, struct name *name, struct definition *definition)
+{
+    struct item *item = &window->item;
+
+    if (definition->listed_in == window->serial && definition->listed_for == name) {
+        return true;
+    }
+    if (item->definition_len == item->definition_cap) {
+        size_t cap = item->definition_cap > 0 ? item->definition_cap * 2 : 16;
+        struct item_definition *bigger =
+            cap <= CHECKED_MAX ? realloc(item->definitions, cap * sizeof(*bigger)) : NULL;
+
+        if (bigger == NULL) {
+            return false;
+        }
+        item->definitions = bigger;
+        item->definition_cap = cap;
+    }
+    definition->listed_in = window->serial;
+    definition->listed_for = name;
+    name->refs++;
+    item->definitions[item->definition_len++] =
+        (struct item_definition){name, definition_hold(definition)};
+    return true;
+}
+
+/* Readies an event for keys by this definition. False: it can't have them. */
+static bool prepare_keys(struct window *window, struct item_event *event,
+                         struct definition *definition)
+{
+    if (event->keys == NULL) {
+        event->keys = keyset_new(&window->keys);
+        event->definition = event->keys != NULL ? definition_hold(definition) : NULL;
+    }
+    return event->keys != NULL && strcmp(event->definition->json, definition->json) == 0 &&
+           list_definition(window, event->name, definition);
+}
+
+/* Beyond the bound, the largest lose their keys. */
+static void bound_keys(struct window *window)
+{
+    struct item *item = &window->item;
+    size_t largest = 0;
+
+    while (window->keys.bytes > KEYS_BYTES_MAX) {
+        for (size_t i = largest = 0; i < item->len; i++) {
+            if (item->events[i].keys != NULL &&
+                (item->events[largest].keys == NULL ||
+                 keyset_bytes(item->events[i].keys) > keyset_bytes(item->events[largest].keys))) {
+                largest = i;
+            }
+        }
+        if (item->len == 0 || item->events[largest].keys == NULL) {
+            return; /* the closed item has them all */
+        }
+        item_event_whole(&item->events[largest]);
+    }
+}
+
+static bool add_keys(const struct window *window, struct item_event *event,
+                     const struct row_keys *keys)
+{
+    for (size_t i = 0; i < keys->len; i++) {
+        if (keyset_add(event->keys, keys->at[i], window->limits.max_keys) != KEYSET_TAKEN) {
+            return false;
+        }
+    }
+    return keys->len > 0;
+}
+
+void window_keys(struct window *window, struct name *name, struct definition *definition,
+                 const struct row_keys *keys)
+{
+    struct item_event *event = event_of(window, name);
+
+    if (event == NULL || event->tally.whole) {
+        return;
+    }
+    if (!prepare_keys(window, event, definition) || !add_keys(window, event, keys)) {
+        item_event_whole(event);
+    }
+    bound_keys(window);
+}
+
+/* Adds the keys of an event that is put back to the one of its name. */
+static void put_back_keys(struct window *window, const struct item_event *closed)
+{
+    struct item_event *event = event_of(window, closed->name);
+    struct row_keys keys = {.len = 1};
+    size_t at = 0;
+
+    if (closed->keys == NULL) {
+        window_whole(window, closed->name);
+        return;
+    }
+    while (event != NULL && !event->tally.whole && keyset_next(closed->keys, &at, &keys.at[0])) {
+        window_keys(window, closed->name, closed->definition, &keys);
+    }
 }
 
 void window_unknown(struct window *window, int64_t now_us)
@@ -158,6 +294,8 @@ static void join_late(struct window *window, const struct window_late *late)
 bool window_late(struct window *window, struct name *name, const struct tally *tally,
                  const struct window_late *late, int64_t now_us)
 {
+    struct tally whole = *tally;
+
     join_late(window, late);
     window->item.lsn = window->last_lsn > window->item.lsn ? window->last_lsn : window->item.lsn;
     if (window->open.due_us == CLOCK_NEVER) {
@@ -167,7 +305,8 @@ bool window_late(struct window *window, struct name *name, const struct tally *t
             postpone(window, &window->open, now_us);
         }
     }
-    return add_changes(window, name, tally);
+    whole.whole = true; /* their keys have gone by */
+    return add_changes(window, name, &whole);
 }
 
 void window_begin(struct window *window, uint32_t xid)
@@ -239,8 +378,8 @@ int64_t window_lookup_deadline(const struct window *window)
 
 static int by_arrival(const void *a, const void *b)
 {
-    uint64_t x = ((const struct item_event *)a)->arrival;
-    uint64_t y = ((const struct item_event *)b)->arrival;
+    uint64_t x = ((const struct item_event *)a)->tally.arrival;
+    uint64_t y = ((const struct item_event *)b)->tally.arrival;
 
     return (x > y) - (x < y);
 }
@@ -259,6 +398,7 @@ void window_close(struct window *window, struct item *closed)
     }
     unseen_move(window->unseen, UNSEEN_OPEN, UNSEEN_CLOSED);
     window->item = empty; /* its memory serves again */
+    window->serial++;
     window->at_once = window->unordered = false;
     window->open = STOPPED;
 }
@@ -276,10 +416,17 @@ bool window_put_back(struct window *window, const struct item *closed, int64_t n
     window->open = (struct window_timer){now_us, now_us};
     for (size_t i = 0; i < closed->len; i++) {
         const struct item_event *event = &closed->events[i];
-        struct tally tally = {event->count, event->first_seen_us, event->arrival};
 
-        if (!add_changes(window, event->name, &tally)) {
+        if (!add_changes(window, event->name, &event->tally)) {
             return false;
+        }
+        put_back_keys(window, event);
+    }
+    for (size_t i = 0; i < closed->definition_len; i++) {
+        const struct item_definition *listed = &closed->definitions[i];
+
+        if (!list_definition(window, listed->name, listed->definition)) {
+            window_whole(window, listed->name);
         }
     }
     return true;

@@ -18,19 +18,23 @@
 
 #include "batch/eventmap.h"
 #include "batch/item.h"
+#include "batch/keyset.h"
 #include "snapshot/unseen.h"
 
 struct window_limits {
     int64_t debounce_us; /* quiet that closes it */
     int64_t max_wait_us; /* from its first change */
     size_t max_pending;  /* distinct payloads; more are one resync */
+    size_t max_keys;     /* of one event; 0: none are wanted */
 };
 
-/* Changes of one table that are told together. All zero: none. */
-struct tally {
+/* Changes of one table that have just come. */
+struct arriving {
+    enum operation operation;
     uint64_t count;
-    int64_t first_seen_us; /* wall clock: of the first one */
-    uint64_t arrival;
+    bool keyed; /* window_keys or window_whole follows before the COMMIT */
+    int64_t now_us;
+    int64_t wall_us;
 };
 
 /* From the first change to the end of the quiet behind the last one; monotonic clock. */
@@ -44,15 +48,17 @@ struct window {
     struct unseen *unseen; /* borrowed */
     struct item item;
     struct event_map map;
-    uint64_t arrivals;      /* changes so far */
-    bool at_once;           /* its resync was asked for: no debounce, but for the next line */
-    int64_t next_resync_us; /* not before: any SQL user may ask for one */
-    bool unordered;         /* an event was added late */
-    bool in_transaction;    /* between a BEGIN and its COMMIT */
-    uint32_t xid;           /* of the transaction under way */
-    unsigned marks;         /* that `unseen` gets at its COMMIT */
-    uint64_t newest_lsn;    /* of this connection: the slot's consistent point, or a later COMMIT */
-    uint64_t last_lsn;      /* the end of the newest COMMIT, watched or not */
+    struct keyset_pool keys; /* those of `item`, and of the closed one */
+    uint64_t serial;         /* of the item */
+    uint64_t arrivals;       /* changes so far */
+    bool at_once;            /* its resync was asked for: no debounce, but for the next line */
+    int64_t next_resync_us;  /* not before: any SQL user may ask for one */
+    bool unordered;          /* an event was added late */
+    bool in_transaction;     /* between a BEGIN and its COMMIT */
+    uint32_t xid;            /* of the transaction under way */
+    unsigned marks;          /* that `unseen` gets at its COMMIT */
+    uint64_t newest_lsn; /* of this connection: the slot's consistent point, or a later COMMIT */
+    uint64_t last_lsn;   /* the end of the newest COMMIT, watched or not */
     struct window_timer open;
     struct window_timer unknown;
 };
@@ -63,15 +69,27 @@ void window_init(struct window *window, const struct window_limits *limits, stru
 /* A new stream begins at the slot's consistent point. */
 void window_connected(struct window *window, uint64_t consistent_lsn);
 
-/* Counts `count` changes, watched or not. */
-void window_tally(struct window *window, struct tally *tally, uint64_t count, int64_t wall_us);
+/* Counts changes, watched or not. */
+void window_tally(struct window *window, struct tally *tally, const struct arriving *arriving);
 
 /* Adds one tally to another. */
 void tally_add(struct tally *tally, const struct tally *more);
 
 /* Changes of a watched table. False: out of memory. */
-bool window_change(struct window *window, struct name *name, uint64_t count, int64_t now_us,
-                   int64_t wall_us);
+bool window_change(struct window *window, struct name *name, const struct arriving *arriving);
+
+/* Whether keys of a change of this name would be taken. */
+bool window_wants_keys(const struct window *window, const struct name *name);
+
+/*
+ * The keys of rows of a change: valid UTF-8, by this definition. Where they can't be taken the event
+ * means the whole table.
+ */
+void window_keys(struct window *window, struct name *name, struct definition *definition,
+                 const struct row_keys *keys);
+
+/* The keys of a change aren't known: its event means the whole table. */
+void window_whole(struct window *window, const struct name *name);
 
 /* A change of a table that is being looked up: `window_late` follows, if it is watched. */
 void window_unknown(struct window *window, int64_t now_us);

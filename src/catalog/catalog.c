@@ -10,6 +10,7 @@
 #define AGAIN_MAX_US  (250 * CLOCK_MS)
 #define LOOK_LEAD_US  (10 * CLOCK_MS) /* before a window closes: time for the answer */
 #define ROUNDS_MAX    32              /* looks that may leave no fewer unknown tables */
+#define EXPECTED_MAX  2000            /* looked up before they change */
 #define RENAMED_LIMIT "1000"
 
 /* Two columns: 't' or 's', and the version of a relation that has been renamed, or of a schema. */
@@ -31,6 +32,39 @@ void catalog_start(struct catalog *catalog, struct encoding *encoding, uint32_t 
     catalog->again_us = AGAIN_MIN_US;
     past_connected(&catalog->past, oldest);
     names_connected(catalog->names, encoding);
+    definitions_start(&catalog->definitions, encoding);
+}
+
+static void expect(struct catalog *catalog, struct slice schema, struct slice table)
+{
+    struct encoding *encoding = catalog->lookup.encoding;
+    struct buffer raw_schema = {0}, raw_table = {0};
+    struct table_ref *ref;
+
+    if (encoding_from_utf8(encoding, schema, &raw_schema) &&
+        encoding_from_utf8(encoding, table, &raw_table) &&
+        names_find_parts(catalog->names, (struct slice){raw_schema.data, raw_schema.len},
+                         (struct slice){raw_table.data, raw_table.len}, false,
+                         &ref) == NAMES_FOUND &&
+        !ref->known && ref->state == REF_AT_REST) {
+        touched_put(&catalog->touched, TOUCHED_UNKNOWN, ref);
+    }
+    buffer_free(&raw_schema);
+    buffer_free(&raw_table);
+}
+
+void catalog_expect(struct catalog *catalog, const struct pattern_set *tables)
+{
+    size_t expected = 0;
+
+    for (size_t i = 0; i < tables->len && expected < EXPECTED_MAX; i++) {
+        const struct pattern *pattern = &tables->patterns[i];
+
+        if (pattern_is_name(pattern->schema) && pattern_is_name(pattern->table)) {
+            expect(catalog, pattern->schema, pattern->table);
+            expected++;
+        }
+    }
 }
 
 void catalog_filter(struct catalog *catalog, const struct pushdown *pushdown)
@@ -41,14 +75,33 @@ void catalog_filter(struct catalog *catalog, const struct pushdown *pushdown)
     }
 }
 
-void catalog_touch(struct catalog *catalog, struct table_ref *ref, uint64_t count, int64_t now_us,
-                   int64_t wall_us)
+/* What its keys are made of is read again where it doesn't serve the transaction. */
+static void define_anew(struct catalog *catalog, struct table_ref *ref,
+                        const struct arriving *arriving)
 {
+    struct definition *definition = ref->definition;
+
+    if (definition == NULL) {
+        return;
+    }
+    if (arriving->operation == OPERATION_TRUNCATE && definition->state == DEFINITION_USABLE) {
+        definition->state = DEFINITION_CHANGED; /* it gives pg_class a new row */
+    }
+    if (!definition_serves(definition, catalog->window->xid)) {
+        ref->definition = definitions_want(&catalog->definitions, definition, arriving->now_us);
+    }
+}
+
+void catalog_touch(struct catalog *catalog, struct table_ref *ref, const struct arriving *arriving)
+{
+    int64_t now_us = arriving->now_us;
+
     if (ref->state == REF_AT_REST && ref->known && catalog->compare_us < now_us &&
         !touched_any(&catalog->touched, TOUCHED_KNOWN)) {
         catalog->compare_us = clock_after(now_us, FIRST_ASK_US);
     }
-    touched_add(&catalog->touched, ref, catalog->window, count, catalog->past.commits, wall_us);
+    touched_add(&catalog->touched, ref, catalog->window, arriving, catalog->past.commits);
+    define_anew(catalog, ref, arriving);
     if (ref->known) {
         window_other(catalog->window);
     } else {
@@ -130,6 +183,7 @@ int64_t catalog_deadline(const struct catalog *catalog)
 {
     int64_t due = clock_earlier(look_due(catalog), recheck_due(catalog));
 
+    due = clock_earlier(due, definitions_due(&catalog->definitions));
     if (catalog->doubt.any) {
         due = 0;
     }
@@ -182,6 +236,9 @@ void catalog_question(struct catalog *catalog, struct buffer *sql, int64_t now_u
         catalog->state = CATALOG_LOOKING;
         choose(catalog, now_us);
         lookup_query(&catalog->lookup, sql);
+    } else if (now_us >= definitions_due(&catalog->definitions)) {
+        catalog->state = CATALOG_DEFINING;
+        definitions_question(&catalog->definitions, sql);
     } else {
         catalog->state = CATALOG_FILTERING;
         part_add(&catalog->ended_asked, &catalog->ended);
@@ -221,6 +278,8 @@ bool catalog_row(void *context, struct query_row *row)
         return lookup_row(&catalog->lookup, row);
     case CATALOG_RENAMES:
         return take_renamed(catalog, row);
+    case CATALOG_DEFINING:
+        return definitions_row(&catalog->definitions, row);
     case CATALOG_FILTERING:
         return pushdown_row(&catalog->recheck, row);
     case CATALOG_IDLE:
@@ -279,11 +338,12 @@ static bool judge(struct catalog *catalog, struct table_ref *ref, const struct l
         while (j < count && before[j] != ref->targets[i]) {
             j++;
         }
-        if (j == count && !window_late(catalog->window, ref->targets[i], &all, &late, now_us)) {
+        if (j == count && all.count > 0 &&
+            !window_late(catalog->window, ref->targets[i], &all, &late, now_us)) {
             return false;
         }
     }
-    if (ref->truncated && !was_truncated) {
+    if (ref->truncated && !was_truncated && all.count > 0) {
         resync(catalog, ref, now_us);
     }
     ref->known = true;
@@ -362,11 +422,32 @@ static bool take_gone(struct catalog *catalog, struct table_ref *ref, bool all_s
         return true;
     }
     /* Renamed or dropped since: where its changes are now can't be told any more. */
-    resync(catalog, ref, now_us);
+    if (ref->asked.tally.count > 0) {
+        resync(catalog, ref, now_us);
+    }
     ref->known = false;
     ref->identity = (struct identity){0};
     touched_confirm(&catalog->touched, ref);
     return true;
+}
+
+/* What its keys are made of rests on what it is. */
+static void define(struct catalog *catalog, struct table_ref *ref, uint32_t leaf, int64_t now_us)
+{
+    struct definition *definition = ref->definition;
+    bool one_name = ref->target_count == 1 && !ref->truncated && !ref->by_sql;
+
+    if (!catalog->definitions.wanted ||
+        (one_name && definition != NULL && definition->leaf == leaf &&
+         definition->root == ref->target_oid)) {
+        return;
+    }
+    definition_release(definition);
+    ref->definition =
+        one_name ? definition_new(leaf, ref->target_oid, ref->raw.schema, ref->raw.table) : NULL;
+    if (ref->definition != NULL) {
+        ref->definition = definitions_want(&catalog->definitions, ref->definition, now_us);
+    }
 }
 
 /* Takes the answer for one of those asked. False: out of memory. */
@@ -385,6 +466,7 @@ static bool take_one(struct catalog *catalog, size_t i, const struct visibility 
     if (!judge(catalog, ref, &lineage, now_us)) {
         return false;
     }
+    define(catalog, ref, found->identity.oid, now_us);
     if (all_seen) {
         confirm(catalog, ref, &found->identity, catalog->lookup.xmax, now_us);
     } else {
@@ -469,6 +551,9 @@ enum catalog_event catalog_answered(struct catalog *catalog, const struct visibi
     case CATALOG_RENAMES:
         take_renames(catalog, now_us);
         break;
+    case CATALOG_DEFINING:
+        definitions_answered(&catalog->definitions, now_us);
+        break;
     case CATALOG_FILTERING:
         return take_recheck(catalog, visibility, now_us);
     case CATALOG_IDLE:
@@ -488,6 +573,9 @@ void catalog_not_answered(struct catalog *catalog, int64_t now_us)
     }
     catalog->lookup.asked_count = catalog->round_left = 0;
     catalog->asked_unknown = catalog->asked_hidden = 0;
+    if (catalog->state == CATALOG_DEFINING) {
+        definitions_not_answered(&catalog->definitions, now_us);
+    }
     catalog->state = CATALOG_IDLE;
     catalog->ask_us = clock_after(now_us, ASK_EVERY_US);
 }
@@ -517,6 +605,7 @@ void catalog_overflow(struct catalog *catalog, int64_t now_us)
 void catalog_stop(struct catalog *catalog)
 {
     catalog_drop(catalog);
+    definitions_stop(&catalog->definitions);
     catalog->state = CATALOG_IDLE;
     catalog->filters = false;
     catalog->ended = catalog->ended_asked = (struct part){0};
@@ -525,5 +614,6 @@ void catalog_stop(struct catalog *catalog)
 void catalog_free(struct catalog *catalog)
 {
     lookup_free(&catalog->lookup);
+    definitions_free(&catalog->definitions);
     past_free(&catalog->past);
 }

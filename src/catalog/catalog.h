@@ -19,6 +19,7 @@
 #include "base/buffer.h"
 #include "base/encoding.h"
 #include "batch/window.h"
+#include "catalog/definitions.h"
 #include "catalog/lookup.h"
 #include "catalog/pushdown.h"
 #include "catalog/touched.h"
@@ -32,6 +33,7 @@ enum catalog_state {
     CATALOG_IDLE,
     CATALOG_LOOKING,  /* names have been asked for */
     CATALOG_RENAMES,  /* whether anything has been renamed has */
+    CATALOG_DEFINING, /* what keys are made of has */
     CATALOG_FILTERING /* whether what is filtered in the server still may be has */
 };
 
@@ -48,6 +50,7 @@ struct catalog {
     struct touched touched;
     struct past past;
     struct lookup lookup;
+    struct definitions definitions; /* its `wanted` is set by the owner */
     enum catalog_state state;
     size_t asked_unknown;     /* LOOKING: how many of them are met for the first time */
     size_t asked_hidden;      /* LOOKING: how many of them were hidden */
@@ -76,12 +79,17 @@ struct catalog {
 void catalog_start(struct catalog *catalog, struct encoding *encoding, uint32_t oldest,
                    int64_t now_us);
 
+/*
+ * Looks up the tables that these patterns name without a star, so that already the first change
+ * of each finds it known.
+ */
+void catalog_expect(struct catalog *catalog, const struct pattern_set *tables);
+
 /* These names are filtered in the server; copied. NULL: none are. */
 void catalog_filter(struct catalog *catalog, const struct pushdown *pushdown);
 
 /* Changes of a table: of the transaction under way in the window, or of none. */
-void catalog_touch(struct catalog *catalog, struct table_ref *ref, uint64_t count, int64_t now_us,
-                   int64_t wall_us);
+void catalog_touch(struct catalog *catalog, struct table_ref *ref, const struct arriving *arriving);
 
 /* A transaction begins: it may do DDL. */
 void catalog_begin(struct catalog *catalog);

@@ -36,12 +36,12 @@ void touched_put(struct touched *touched, enum touched_queue queue, struct table
 }
 
 void touched_add(struct touched *touched, struct table_ref *ref, struct window *window,
-                 uint64_t count, uint64_t commits, int64_t wall_us)
+                 const struct arriving *arriving, uint64_t commits)
 {
     if (ref->state == REF_AT_REST) {
         touched_put(touched, ref->known ? TOUCHED_KNOWN : TOUCHED_UNKNOWN, ref);
     }
-    window_tally(window, &ref->since.tally, count, wall_us);
+    window_tally(window, &ref->since.tally, arriving);
     if (window->in_transaction) {
         part_extend(&ref->since, window->xid, commits);
     }

@@ -35,11 +35,11 @@ void part_extend(struct part *part, uint32_t xid, uint64_t commits);
 void part_add(struct part *part, const struct part *more);
 
 /*
- * Remembers `count` changes of the transaction under way in the window, or of none; `commits` have
- * come before it.
+ * Remembers changes of the transaction under way in the window, or of none; `commits` have come
+ * before it.
  */
 void touched_add(struct touched *touched, struct table_ref *ref, struct window *window,
-                 uint64_t count, uint64_t commits, int64_t wall_us);
+                 const struct arriving *arriving, uint64_t commits);
 
 /* Puts one that was asked back. */
 void touched_put(struct touched *touched, enum touched_queue queue, struct table_ref *ref);

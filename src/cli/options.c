@@ -19,6 +19,8 @@
 #define DEFAULT_LIVENESS_US        (30 * CLOCK_S)
 #define DEFAULT_BACKOFF_MIN_US     (100 * CLOCK_MS)
 #define DEFAULT_BACKOFF_MAX_US     (5 * CLOCK_S)
+#define DEFAULT_KEYS               256
+#define KEYS_MAX                   1000000  /* more than KEYS_BYTES_MAX holds */
 #define MAX_PENDING_MAX            10000000 /* about 5 GB of names: more is a slip */
 #define UNSET                      (-1)
 
@@ -43,10 +45,12 @@ enum {
     OPT_JSON,
     OPT_EXEC_FAIL,
     OPT_METRICS,
+    OPT_OPERATIONS,
+    OPT_PUBLICATION,
     OPT_HELP
 };
 
-static const char short_options[] = ":h:p:U:d:wWt:x:f:0e:n:vqV";
+static const char short_options[] = ":h:p:U:d:wWt:x:f:0e:k::n:vqV";
 
 static const struct option long_options[] = {
     {"host", required_argument, NULL, 'h'},
@@ -58,6 +62,7 @@ static const struct option long_options[] = {
     {"tables", required_argument, NULL, 't'},
     {"exclude", required_argument, NULL, 'x'},
     {"plugin", required_argument, NULL, OPT_PLUGIN},
+    {"publication", required_argument, NULL, OPT_PUBLICATION},
     {"debounce", required_argument, NULL, OPT_DEBOUNCE},
     {"max-batch-wait", required_argument, NULL, OPT_MAX_BATCH_WAIT},
     {"failsafe", required_argument, NULL, OPT_FAILSAFE},
@@ -77,6 +82,8 @@ static const struct option long_options[] = {
     {"exec", required_argument, NULL, 'e'},
     {"exec-fail", required_argument, NULL, OPT_EXEC_FAIL},
     {"metrics", required_argument, NULL, OPT_METRICS},
+    {"keys", optional_argument, NULL, 'k'},
+    {"operations", no_argument, NULL, OPT_OPERATIONS},
     {"count", required_argument, NULL, 'n'},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"json", no_argument, NULL, OPT_JSON},
@@ -94,6 +101,7 @@ struct typed {
     bool no_password;
     enum password_asking password;
     bool null;
+    bool plugin;
     bool exec_fail;
     char *visible_on[REPLICAS_MAX];
     size_t replicas;
@@ -166,6 +174,19 @@ static bool read_plugin(struct feed_config *config, const char *value, struct er
         return true;
     }
     return wrong_value("--plugin", value, "auto, wal2json or test_decoding", error);
+}
+
+static bool read_publication(struct feed_config *config, const char *value, struct error *error)
+{
+    if (value[0] == '\0') {
+        return error_set(error, ERROR_PERMANENT, "--publication needs a name");
+    }
+    if (config->publication_count == PUBLICATIONS_MAX) {
+        return error_set(error, ERROR_PERMANENT, "--publication may be given %d times at most",
+                         PUBLICATIONS_MAX);
+    }
+    config->publications[config->publication_count++] = value;
+    return true;
 }
 
 static bool read_exec(struct feed_config *config, const char *value, struct error *error)
@@ -259,8 +280,8 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
     case 'x':
         return pattern_set_add(&config->exclude, value, error);
     case 'f':
-        config->format = strcmp(value, "names") == 0 ? ITEM_NAMES : ITEM_JSON;
-        return config->format == ITEM_NAMES || strcmp(value, "json") == 0 ||
+        config->style.format = strcmp(value, "names") == 0 ? ITEM_NAMES : ITEM_JSON;
+        return config->style.format == ITEM_NAMES || strcmp(value, "json") == 0 ||
                wrong_value("--format", value, "json or names", error);
     case '0':
         typed->null = true;
@@ -274,6 +295,17 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         config->metrics = value;
         return value[0] != '\0' ||
                error_set(error, ERROR_PERMANENT, "--metrics needs the name of a file");
+    case 'k':
+        number = DEFAULT_KEYS;
+        if (value != NULL && !read_number("--keys", value, KEYS_MAX, &number, error)) {
+            return false;
+        }
+        config->window.max_keys = (size_t)number;
+        config->style.keys = ITEM_KEYS_ON;
+        return true;
+    case OPT_OPERATIONS:
+        config->style.operations = true;
+        return true;
     case 'n':
         if (!read_number("--count", value, UINT64_MAX, &number, error)) {
             return false;
@@ -287,7 +319,10 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         config->log.level = LOG_ERROR;
         return true;
     case OPT_PLUGIN:
+        typed->plugin = true;
         return read_plugin(config, value, error);
+    case OPT_PUBLICATION:
+        return read_publication(config, value, error);
     case OPT_DEBOUNCE:
         return read_duration("--debounce", value, ZERO_FINE, &config->window.debounce_us, error);
     case OPT_MAX_BATCH_WAIT:
@@ -407,13 +442,32 @@ static bool prepare_password(struct feed_config *config, const struct typed *typ
 static bool finish_output(struct feed_config *config, const struct typed *typed,
                           struct error *error)
 {
-    if (typed->null && config->format != ITEM_NAMES) {
+    if (typed->null && config->style.format != ITEM_NAMES) {
         return error_set(error, ERROR_PERMANENT, "--null needs --format names");
     }
     if (typed->exec_fail && config->exec == NULL) {
         return error_set(error, ERROR_PERMANENT, "--exec-fail needs --exec");
     }
-    config->format = typed->null ? ITEM_NAMES_NUL : config->format;
+    if (config->window.max_keys > 0 && !config->visibility_check) {
+        return error_set(error, ERROR_PERMANENT,
+                         "--keys and --no-visibility-check exclude each other");
+    }
+    config->style.format = typed->null ? ITEM_NAMES_NUL : config->style.format;
+    return true;
+}
+
+/* Publications are pgoutput's. */
+static bool finish_plugin(struct feed_config *config, const struct typed *typed,
+                          struct error *error)
+{
+    if (config->publication_count == 0) {
+        return true;
+    }
+    if (typed->plugin && config->plugin != PLUGINS) {
+        return error_set(error, ERROR_PERMANENT,
+                         "--publication uses the plugin pgoutput, not the one of --plugin");
+    }
+    config->plugin = PLUGIN_PGOUTPUT;
     return true;
 }
 
@@ -431,7 +485,7 @@ static bool finish(struct feed_config *config, const struct typed *typed, struct
                          "--liveness-timeout is below --status-interval: the server would be "
                          "given up between two status updates");
     }
-    return finish_output(config, typed, error) &&
+    return finish_output(config, typed, error) && finish_plugin(config, typed, error) &&
            conninfo_fill(&config->info, &typed->conninfo, error) &&
            conninfo_complete(&config->info, error) && prepare_password(config, typed, error) &&
            derive_replicas(config, typed, error);

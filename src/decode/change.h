@@ -1,4 +1,4 @@
-/* One change, and where the decoding of one message has got to: what each plugin's file works on. */
+/* One change, as a plugin's file reads it out of a message. */
 #ifndef PGNUDGE_DECODE_CHANGE_H
 #define PGNUDGE_DECODE_CHANGE_H
 
@@ -6,16 +6,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/bounds.h"
 #include "base/text.h"
+#include "decode/rowkey.h"
 
-/* In the order in which --plugin auto tries them. */
-enum plugin { PLUGIN_TEST_DECODING, PLUGIN_WAL2JSON, PLUGINS };
+/* The first ones in the order in which --plugin auto tries them. */
+enum plugin { PLUGIN_TEST_DECODING, PLUGIN_WAL2JSON, PLUGIN_PGOUTPUT, PLUGINS };
+
+#define PLUGINS_AUTO PLUGIN_PGOUTPUT /* how many it tries: that one needs a publication */
+
+/* What was done to a row, or to all of a table's. */
+enum operation {
+    OPERATION_MESSAGE, /* nothing: a logical decoding message names the table */
+    OPERATION_INSERT,
+    OPERATION_UPDATE,
+    OPERATION_DELETE,
+    OPERATION_TRUNCATE,
+    OPERATIONS
+};
 
 enum change_kind {
     CHANGE_BEGIN,
     CHANGE_COMMIT,
     CHANGE_TABLE,     /* one row, or a TRUNCATE's one table */
+    CHANGE_KEYS,      /* the keys of the row before it, where they were asked for */
     CHANGE_MESSAGE,   /* pg_logical_emit_message with the prefix MESSAGE_PREFIX */
     CHANGE_IGNORED,   /* a logical decoding message with another prefix */
     CHANGE_UNREADABLE /* something that may have been a change */
@@ -23,25 +36,14 @@ enum change_kind {
 
 struct change {
     enum change_kind kind;
-    uint32_t xid;         /* BEGIN, COMMIT; 0 where the plugin gives none */
-    struct slice name;    /* TABLE: schema and table in the plugin's own writing, borrowed */
-    struct slice content; /* MESSAGE: in the plugin's own writing, borrowed */
-    bool truncated;       /* the content is longer than that */
+    uint32_t xid;             /* BEGIN, COMMIT; 0 where the plugin gives none */
+    struct slice name;        /* TABLE: schema and table in the plugin's own writing, borrowed */
+    enum operation operation; /* TABLE */
+    struct row_keys keys;     /* KEYS: borrowed */
+    struct slice content;     /* MESSAGE: in the plugin's own writing, borrowed */
+    bool truncated;           /* the content is longer than that */
 };
 
 #define MESSAGE_PREFIX "pgnudge"
-
-/* Where one message has got to. */
-struct decoder {
-    enum plugin plugin;
-    struct slice input; /* not yet looked at */
-    bool more;          /* pieces of this message are still to come */
-    bool in_names;      /* test_decoding: in the list of names */
-    bool in_quotes;     /* in_names: inside double quotes */
-    bool after_comma;   /* in_names: the next byte is the blank behind a comma */
-    bool begun;         /* nothing of the message has been looked at yet */
-    size_t carry_len;
-    char carry[RAW_NAME_MAX]; /* a name that a piece's end cut */
-};
 
 #endif

@@ -13,8 +13,12 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "decode/change.h"
+#include "decode/decoding.h"
 
+/* What it had before is not freed. */
 void decoder_init(struct decoder *decoder, enum plugin plugin);
+
+void decoder_free(struct decoder *decoder);
 
 /* Hands in a message, or its first bytes (of at least 8 KiB) if `more`. Borrowed until the end of
  * decoder_next. */
@@ -25,6 +29,12 @@ void decoder_more(struct decoder *decoder, struct slice text, bool more);
 
 /* The next change in what was handed in; false: there is none (any more). */
 bool decoder_next(struct decoder *decoder, struct change *change);
+
+/*
+ * Right after a CHANGE_TABLE of a row: its keys are wanted. CHANGE_KEYS comes next, though perhaps
+ * only out of later pieces. `columns` is borrowed until then.
+ */
+void decoder_want_keys(struct decoder *decoder, const struct key_columns *columns);
 
 /* Appends the schema and the table that a change's name means, in the database's encoding. False:
  * it is malformed. */
@@ -40,6 +50,7 @@ enum warning { WARNING_OTHER, WARNING_ROW, WARNING_UNREADABLE };
  * Reads a warning of the server. WARNING_ROW: wal2json left out a row of this
  * table, raw names, borrowed. WARNING_UNREADABLE: of one that can't be told.
  */
-enum warning decoder_warning(struct slice message, struct slice *schema, struct slice *table);
+enum warning decoder_warning(struct slice message, struct slice *schema, struct slice *table,
+                             enum operation *operation);
 
 #endif

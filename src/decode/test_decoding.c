@@ -58,6 +58,27 @@ static bool carry(struct decoder *decoder, struct slice part)
     return true;
 }
 
+/*
+ * What stands behind the last name, and takes it off; it is a list's, or only TRUNCATE follows, where
+ * it is cut. What isn't known is a change all the same.
+ */
+static enum operation read_operation(struct slice *text)
+{
+    static const struct {
+        const char *word;
+        enum operation operation;
+    } words[] = {{" INSERT:", OPERATION_INSERT},
+                 {" UPDATE:", OPERATION_UPDATE},
+                 {" DELETE:", OPERATION_DELETE}};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (skip(text, words[i].word)) {
+            return words[i].operation;
+        }
+    }
+    return OPERATION_TRUNCATE;
+}
+
 static bool next_name(struct decoder *decoder, struct change *change)
 {
     struct slice *input = &decoder->input;
@@ -87,6 +108,7 @@ static bool next_name(struct decoder *decoder, struct change *change)
     decoder->in_names = decoder->after_comma = input->data[part.len] == ',';
     input->data += part.len + 1;
     input->len -= part.len + 1;
+    change->operation = decoder->in_names ? OPERATION_TRUNCATE : read_operation(input);
     return true;
 }
 

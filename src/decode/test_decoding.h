@@ -3,7 +3,7 @@
 #define PGNUDGE_DECODE_TEST_DECODING_H
 
 #include "base/buffer.h"
-#include "decode/change.h"
+#include "decode/decoding.h"
 
 bool test_decoding_next(struct decoder *decoder, struct change *change);
 bool test_decoding_name(struct slice name, struct buffer *schema, struct buffer *table);

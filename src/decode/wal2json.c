@@ -8,8 +8,8 @@
  *   {"action":"C","xid":734}
  *
  * What is wanted stands in front, so the object's members are walked only as
- * far as "table"; the columns are never looked at. A name is handed out as
- * the bytes from its schema to its table: public","table":"orders
+ * far as "table"; the columns are left to wal2json_row.c. A name is handed out
+ * as the bytes from its schema to its table: public","table":"orders
  */
 #include <cjson/cJSON.h>
 #include <string.h>
@@ -80,7 +80,8 @@ static bool key_is(const struct member *member, const char *key)
 }
 
 /* Finds the name: "table" right behind "schema". */
-static enum change_kind read_table(struct slice text, struct change *change)
+static enum change_kind read_table(struct decoder *decoder, struct slice text,
+                                   struct change *change)
 {
     struct member member, table;
 
@@ -94,10 +95,25 @@ static enum change_kind read_table(struct slice text, struct change *change)
             }
             change->name.data = member.value.data;
             change->name.len = (size_t)(table.value.data + table.value.len - member.value.data);
+            decoder->input = text;
             return CHANGE_TABLE;
         }
     }
     return CHANGE_UNREADABLE;
+}
+
+static enum operation operation_of(char action)
+{
+    switch (action) {
+    case 'I':
+        return OPERATION_INSERT;
+    case 'U':
+        return OPERATION_UPDATE;
+    case 'D':
+        return OPERATION_DELETE;
+    default:
+        return OPERATION_TRUNCATE;
+    }
 }
 
 static enum change_kind read_mark(struct slice text, enum change_kind kind, struct change *change)
@@ -147,7 +163,8 @@ bool wal2json_next(struct decoder *decoder, struct change *change)
     case 'U':
     case 'D':
     case 'T':
-        change->kind = read_table(text, change);
+        change->kind = read_table(decoder, text, change);
+        change->operation = operation_of(action.value.data[0]);
         break;
     case 'B':
         change->kind = read_mark(text, CHANGE_BEGIN, change);

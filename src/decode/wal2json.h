@@ -3,7 +3,7 @@
 #define PGNUDGE_DECODE_WAL2JSON_H
 
 #include "base/buffer.h"
-#include "decode/change.h"
+#include "decode/decoding.h"
 
 bool wal2json_next(struct decoder *decoder, struct change *change);
 bool wal2json_name(struct slice name, struct buffer *schema, struct buffer *table);

@@ -25,7 +25,16 @@ static const char *find(struct slice text, const char *what)
     return NULL;
 }
 
-enum warning decoder_warning(struct slice message, struct slice *schema, struct slice *table)
+static enum operation operation_in(struct slice head)
+{
+    if (find(head, " INSERT") != NULL) {
+        return OPERATION_INSERT;
+    }
+    return find(head, " DELETE") != NULL ? OPERATION_DELETE : OPERATION_UPDATE;
+}
+
+enum warning decoder_warning(struct slice message, struct slice *schema, struct slice *table,
+                             enum operation *operation)
 {
     const char *end, *at, *middle;
 
@@ -37,6 +46,7 @@ enum warning decoder_warning(struct slice message, struct slice *schema, struct 
     if (at == NULL || end < at + strlen(TABLE) || *end != '"') {
         return WARNING_UNREADABLE;
     }
+    *operation = operation_in((struct slice){message.data, (size_t)(at - message.data)});
     at += strlen(TABLE);
     middle = find((struct slice){at, (size_t)(end - at)}, BETWEEN);
     if (middle == NULL) {

@@ -143,6 +143,7 @@ static void first_login(struct checks *checks, enum side side, int64_t now_us)
         !tables_init(&checks->tables, checks->config, checks->report, checks->encoding, encoding)) {
         fail(checks);
     }
+    publication_init(checks);
 }
 
 static void logged_in(struct checks *checks, int64_t now_us)
@@ -206,7 +207,7 @@ static void login_failed(struct checks *checks, struct error *error, int64_t now
 static void next_plugin(struct checks *checks, enum plugin_verdict verdict, int64_t now_us)
 {
     checks->verdicts[checks->plugin] = verdict;
-    checks->plugin = (enum plugin)(checks->plugin + 1);
+    checks->plugin = plugins_next(checks, checks->plugin);
     if (checks->plugin == PLUGINS) {
         plugins_report(checks);
     }
@@ -285,6 +286,22 @@ static void answered(struct checks *checks, int64_t now_us)
         break;
     case CHECKS_NAMES:
         tables_report_missing(&checks->tables);
+        break;
+    case CHECKS_PUBLICATIONS:
+        publication_report(checks);
+        enter(checks, CHECKS_PUBLISHED, true, now_us);
+        return;
+    case CHECKS_PUBLISHED:
+        publication_keyless_report(checks);
+        break;
+    case CHECKS_KEY_TABLES:
+        if (checks->keys.len > 0) {
+            enter(checks, CHECKS_KEYS, true, now_us);
+            return;
+        }
+        break;
+    case CHECKS_KEYS:
+        keys_report(checks);
         break;
     case CHECKS_BLOCKERS:
         blockers_report(checks);
@@ -549,6 +566,7 @@ void checks_start(struct checks *checks, const struct feed_config *config, struc
                   int64_t now_us)
 {
     *checks = (struct checks){.config = config, .report = report};
+    checks->plugin = config->publication_count > 0 ? PLUGIN_PGOUTPUT : (enum plugin)0;
     enter(checks, CHECKS_SENDER_LOGIN, true, now_us);
 }
 
@@ -557,5 +575,6 @@ void checks_free(struct checks *checks)
     stream_free(checks->stream);
     close_all(checks);
     tables_free(&checks->tables);
+    keys_free(&checks->keys);
     encoding_close(checks->encoding);
 }

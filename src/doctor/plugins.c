@@ -9,7 +9,28 @@
 
 static bool is_wanted(const struct checks *checks, enum plugin plugin)
 {
-    return checks->config->plugin == PLUGINS || checks->config->plugin == plugin;
+    return checks->config->plugin == PLUGINS ? plugin < PLUGINS_AUTO
+                                             : checks->config->plugin == plugin;
+}
+
+enum plugin plugins_next(const struct checks *checks, enum plugin plugin)
+{
+    bool last = plugin + 1 == PLUGINS_AUTO && checks->config->publication_count == 0;
+
+    return last ? PLUGINS : (enum plugin)(plugin + 1);
+}
+
+bool plugins_have_messages(const struct checks *checks, enum plugin plugin)
+{
+    return !plugins[plugin].publications || checks->publications.major >= PUBLICATIONS_MESSAGES;
+}
+
+void plugins_options(const struct checks *checks, enum plugin plugin, struct buffer *options)
+{
+    buffer_text(options, plugins[plugin].options);
+    if (plugins[plugin].publications) {
+        publications_option(&checks->publications, options);
+    }
 }
 
 static bool is_taken(const struct checks *checks, enum plugin plugin)
@@ -139,6 +160,10 @@ static void recommend_plugin(struct checks *checks)
                       report_count(report, CHECK_FAIL) > 0
                           ? "fix what failed first"
                           : "none was tried, as there is no room for it");
+    } else if (chosen == PLUGIN_PGOUTPUT) {
+        report_plugin(report, plugins[chosen].name,
+                      "it is part of PostgreSQL, and --publication uses it; it filters in the "
+                      "server; where test_decoding is allowed, that needs no publication");
     } else if (chosen == PLUGIN_WAL2JSON && is_taken(checks, PLUGIN_TEST_DECODING)) {
         report_plugin(report, plugins[chosen].name,
                       can_filter(checks)

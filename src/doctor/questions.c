@@ -26,6 +26,10 @@ static const struct {
     [CHECKS_FACTS] = {SIDE_ORDINARY, "server", NULL, false},
     [CHECKS_TABLES] = {SIDE_ORDINARY, "tables", NULL, false},
     [CHECKS_NAMES] = {SIDE_ORDINARY, "tables", NULL, false},
+    [CHECKS_PUBLICATIONS] = {SIDE_ORDINARY, "publication", NULL, false},
+    [CHECKS_PUBLISHED] = {SIDE_ORDINARY, "publication", NULL, false},
+    [CHECKS_KEY_TABLES] = {SIDE_ORDINARY, "keys", keys_tables_sql, false},
+    [CHECKS_KEYS] = {SIDE_ORDINARY, "keys", NULL, false},
     [CHECKS_BLOCKERS] = {SIDE_ORDINARY, "transactions", blockers_sql, false},
     [CHECKS_ARM] = {SIDE_SENDER, "slot", SQL_ARM, false},
     [CHECKS_SLOT] = {SIDE_SENDER, "slot", NULL, false},
@@ -69,7 +73,8 @@ bool question_ordinary_has_prospect(const struct checks *checks)
 bool question_slots_wait(const struct checks *checks)
 {
     return checks->verdicts[PLUGIN_TEST_DECODING] == PLUGIN_WAITED ||
-           checks->verdicts[PLUGIN_WAL2JSON] == PLUGIN_WAITED;
+           checks->verdicts[PLUGIN_WAL2JSON] == PLUGIN_WAITED ||
+           checks->verdicts[PLUGIN_PGOUTPUT] == PLUGIN_WAITED;
 }
 
 static bool has_named_tables(const struct checks *checks)
@@ -106,6 +111,10 @@ bool question_applies(const struct checks *checks, enum checks_state state)
         return known && asked && has_named_tables(checks);
     case CHECKS_NAMES:
         return false; /* only behind TABLES */
+    case CHECKS_PUBLICATIONS:
+        return known && asked && checks->config->publication_count > 0;
+    case CHECKS_KEY_TABLES:
+        return known && asked && checks->config->window.max_keys > 0;
     case CHECKS_BLOCKERS:
         return known && asked && !facts_in_recovery(&checks->facts);
     case CHECKS_ARM:
@@ -120,6 +129,8 @@ bool question_applies(const struct checks *checks, enum checks_state state)
     case CHECKS_SENDER_LOGIN:
     case CHECKS_OVER:
         return true;
+    case CHECKS_PUBLISHED:
+    case CHECKS_KEYS:
     case CHECKS_SLOT:
     case CHECKS_CANCEL:
     case CHECKS_DROP:
@@ -138,6 +149,7 @@ static void append_command(struct checks *checks, struct buffer *sql)
 {
     struct conn *sender = checks_conn(checks, SIDE_SENDER);
     enum plugin plugin = checks->state == CHECKS_SLOT ? checks->plugin : checks_chosen(checks);
+    struct buffer options = {0};
 
     switch (checks->state) {
     case CHECKS_FACTS:
@@ -151,6 +163,15 @@ static void append_command(struct checks *checks, struct buffer *sql)
     case CHECKS_NAMES:
         wanted_nearest_query(&checks->tables.wanted, sql);
         break;
+    case CHECKS_PUBLICATIONS:
+        publication_query(checks, sql);
+        break;
+    case CHECKS_PUBLISHED:
+        publication_keyless_query(checks, sql);
+        break;
+    case CHECKS_KEYS:
+        keys_query(checks, sql);
+        break;
     case CHECKS_SLOT:
     case CHECKS_ROUND_TRIP_SLOT:
         command_create_slot(sql, checks->slot, plugins[plugin].name);
@@ -159,7 +180,10 @@ static void append_command(struct checks *checks, struct buffer *sql)
         command_drop_slot(sql, checks->slot);
         break;
     case CHECKS_ROUND_TRIP_START:
-        command_start(sql, checks->slot, slice_of(plugins[plugin].options));
+        plugins_options(checks, plugin, &options);
+        command_start(sql, checks->slot, (struct slice){options.data, options.len});
+        sql->failed |= options.failed;
+        buffer_free(&options);
         break;
     default:
         buffer_text(sql, states[checks->state].sql != NULL ? states[checks->state].sql : "");
@@ -229,6 +253,18 @@ static void *row_context(struct checks *checks, query_row_fn **on_row)
     case CHECKS_NAMES:
         *on_row = wanted_offer;
         return &checks->tables.wanted;
+    case CHECKS_PUBLICATIONS:
+        *on_row = publications_row;
+        return &checks->publications;
+    case CHECKS_PUBLISHED:
+        *on_row = publication_keyless_row;
+        return checks;
+    case CHECKS_KEY_TABLES:
+        *on_row = keys_table_row;
+        return checks;
+    case CHECKS_KEYS:
+        *on_row = keys_row;
+        return checks;
     case CHECKS_BLOCKERS:
         *on_row = blockers_row;
         return checks;

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "batch/definition.h"
+#include "catalog/publications.h"
 #include "doctor/platform.h"
 #include "doctor/report.h"
 #include "doctor/tables.h"
@@ -35,6 +37,10 @@ enum checks_state {
     CHECKS_FACTS,
     CHECKS_TABLES,
     CHECKS_NAMES,
+    CHECKS_PUBLICATIONS,
+    CHECKS_PUBLISHED,
+    CHECKS_KEY_TABLES,
+    CHECKS_KEYS,
     CHECKS_BLOCKERS,
     CHECKS_ARM, /* see SQL_DEATH_CHECK: an error, and a second of nothing, disarm it */
     CHECKS_SLOT,
@@ -59,6 +65,12 @@ enum plugin_verdict {
     PLUGIN_REFUSED
 };
 
+/* With --keys: the watched tables, and what their keys are made of. */
+struct keys {
+    struct definition **tables; /* held */
+    size_t len;
+};
+
 /*
  * 1. `query` is under way on login[side] in all states but logins, ROUND_TRIP and OVER.
  * 2. `stream` is there in ROUND_TRIP alone; `cancel` in CANCEL alone, until the server has taken it.
@@ -80,6 +92,9 @@ struct checks {
     struct facts facts;
     enum platform platform;
     struct tables tables;
+    struct publications publications;
+    size_t keyless; /* published tables without a replica identity */
+    struct keys keys;
     unsigned blockers;
     enum plugin plugin; /* being tried; PLUGINS: all have been */
     enum plugin_verdict verdicts[PLUGINS];
@@ -191,7 +206,36 @@ extern const char blockers_sql[];
 query_row_fn blockers_row; /* `context` is the struct checks */
 void blockers_report(struct checks *checks);
 
+/* ---- publication.c: --publication ---- */
+
+void publication_init(struct checks *checks);
+void publication_query(struct checks *checks, struct buffer *sql);
+void publication_report(struct checks *checks);
+
+/* Published tables on which the server refuses UPDATE and DELETE. */
+void publication_keyless_query(struct checks *checks, struct buffer *sql);
+query_row_fn publication_keyless_row; /* `context` is the struct checks, as below */
+void publication_keyless_report(struct checks *checks);
+
+/* ---- keys.c: --keys ---- */
+
+extern const char keys_tables_sql[];
+query_row_fn keys_table_row;
+void keys_query(struct checks *checks, struct buffer *sql);
+query_row_fn keys_row;
+void keys_report(struct checks *checks);
+void keys_free(struct keys *keys);
+
 /* ---- plugins.c ---- */
+
+/* The one behind it that is to be tried; PLUGINS: none. */
+enum plugin plugins_next(const struct checks *checks, enum plugin plugin);
+
+/* Appends the options of START_REPLICATION. */
+void plugins_options(const struct checks *checks, enum plugin plugin, struct buffer *options);
+
+/* Whether it brings logical decoding messages. */
+bool plugins_have_messages(const struct checks *checks, enum plugin plugin);
 
 /* What makes the server finish a slot that it keeps waiting. */
 const char *plugins_waiting_fix(const struct checks *checks);

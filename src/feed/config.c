@@ -1,5 +1,7 @@
 #include "feed/config.h"
 
+#include "catalog/definitions.h"
+
 struct logical_setup config_source(const struct feed_config *config, bool first,
                                    const struct sink *sink)
 {
@@ -13,6 +15,9 @@ struct logical_setup config_source(const struct feed_config *config, bool first,
                 .first = first,
                 .allow_missing = config->allow_missing,
                 .plugin = config->plugin,
+                .publications = config->publications,
+                .publication_count = config->publication_count,
+                .keys = config->window.max_keys > 0,
                 .wants_timeline = config->visible_on_count > 0,
                 .response_timeout_us = config->liveness_us,
             },
@@ -34,6 +39,7 @@ struct visconn_setup config_visconn(const struct feed_config *config,
         .address = facts->address,
         .identity = facts->identity,
         .log = &config->log,
+        .prepare = config->window.max_keys > 0 ? definitions_prepare_sql : NULL,
         .visibility_check = config->visibility_check,
         .response_timeout_us = config->liveness_us,
         .interval_us = facts->status_interval_us,

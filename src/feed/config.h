@@ -27,6 +27,8 @@ struct feed_config {
     struct pattern_set tables; /* empty: all */
     struct pattern_set exclude;
     enum plugin plugin; /* PLUGINS: auto, each in turn until the server takes one */
+    const char *publications[PUBLICATIONS_MAX]; /* for pgoutput, which is `plugin` then; borrowed */
+    size_t publication_count;
     struct window_limits window;
     int64_t failsafe_us; /* CLOCK_NEVER: off; so with all below where they can be off */
     int64_t status_interval_us;
@@ -42,7 +44,7 @@ struct feed_config {
     int64_t slot_timeout_us; /* CLOCK_NEVER: off */
     bool allow_missing;
     bool visibility_check; /* print nothing before it can be seen */
-    enum item_format format;
+    struct item_style style;
     const char *exec; /* borrowed; NULL: items are lines on standard output */
     enum exec_fail exec_fail;
     const char *metrics; /* a file, borrowed; NULL: none */

@@ -4,14 +4,21 @@
 
 #define ASK_LEAD_US (10 * CLOCK_MS) /* before a window closes: time for the answer */
 
-static bool is_visible(const struct delivery *delivery)
+bool delivery_is_visible_here(const struct delivery *delivery)
 {
-    return visible_everywhere(delivery->visible, &delivery->closed, UNSEEN_CLOSED);
+    return visible_here(delivery->visible, &delivery->closed, UNSEEN_CLOSED);
+}
+
+/* Whether the closed item may be handed on. */
+static bool is_ready(const struct delivery *delivery)
+{
+    return delivery->keys_hold &&
+           visible_everywhere(delivery->visible, &delivery->closed, UNSEEN_CLOSED);
 }
 
 bool delivery_due(const struct delivery *delivery, bool may_close, int64_t now_us)
 {
-    return delivery->has_closed ? !delivery->is_with_out && is_visible(delivery)
+    return delivery->has_closed ? !delivery->is_with_out && is_ready(delivery)
                                 : may_close && now_us >= window_deadline(delivery->window);
 }
 
@@ -20,6 +27,8 @@ static void close_window(struct delivery *delivery, int64_t now_us)
     delivery->closed_since_us = delivery->window->open.first_us;
     window_close(delivery->window, &delivery->closed);
     delivery->has_closed = true;
+    delivery->keys_hold = delivery->closed.definition_len == 0;
+    delivery->closings++;
     delivery->window_asked = false;
     visible_hurry(delivery->visible, &delivery->closed, UNSEEN_CLOSED, now_us);
 }
@@ -77,7 +86,7 @@ void delivery_advance(struct delivery *delivery, bool may_close, int64_t now_us)
     if (!delivery->has_closed) {
         close_window(delivery, now_us);
     }
-    if (is_visible(delivery)) {
+    if (is_ready(delivery)) {
         hand_on(delivery);
     }
 }
@@ -121,6 +130,11 @@ void delivery_keep_visible(struct delivery *delivery)
         !visible_here(delivery->visible, &delivery->closed, UNSEEN_CLOSED)) {
         delivery_drop(delivery);
     }
+    if (delivery->has_closed && !delivery->keys_hold) { /* nobody is there to ask */
+        item_drop_keys(&delivery->closed);
+        delivery->keys_hold = true;
+    }
+    item_drop_keys(&window->item);
     if (window->in_transaction ||
         !visible_here(delivery->visible, &window->item, UNSEEN_OPEN | UNSEEN_UNKNOWN)) {
         window_clear(window);

@@ -19,7 +19,8 @@
  * 1. While has_closed, `closed` waits or is on its way; nothing joins it any more, and no other
  *    window closes.
  * 2. The xids that it waits for are those marked UNSEEN_CLOSED.
- * 3. While is_with_out, the out has it: it is visible, and nothing else may stand for it.
+ * 3. While !keys_hold, it isn't known yet whether what the keys of `closed` rest on still holds.
+ * 4. While is_with_out, the out has it: it is visible, and nothing else may stand for it.
  */
 struct delivery {
     const struct log *log; /* borrowed, as are the next three */
@@ -30,6 +31,8 @@ struct delivery {
     struct item closed;
     bool has_closed;
     bool is_with_out;
+    bool keys_hold;
+    uint64_t closings;       /* windows closed so far: the number of `closed` */
     int64_t closed_since_us; /* the first change of `closed` */
     bool window_asked;       /* the visibility has been asked for since the window opened */
     bool resync_printed;     /* so the next resync after a connect is `reconnected` */
@@ -45,6 +48,9 @@ void delivery_advance(struct delivery *delivery, bool may_close, int64_t now_us)
 /* The turn of the out, with what poll reported. */
 enum out_event delivery_step(struct delivery *delivery, short revents, bool may_close,
                              int64_t now_us, struct error *error);
+
+/* Whether the server shows all of the closed item. */
+bool delivery_is_visible_here(const struct delivery *delivery);
 
 /* Something else stands for what waits. */
 void delivery_drop(struct delivery *delivery);

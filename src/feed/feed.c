@@ -197,6 +197,7 @@ static void lost(struct feed *feed, struct error *error, int64_t now_us)
     delivery_keep_visible(&feed->delivery);
     unseen_reset(&feed->unseen);
     catalog_stop(&feed->catalog);
+    intake_stop(&feed->intake);
     close_connections(feed);
     if (error->kind == ERROR_PERMANENT && !feed->ever_live) {
         fail(feed, error, FEED_REFUSED, now_us);
@@ -233,6 +234,9 @@ static void prepared(struct feed *feed, int64_t now_us)
 
     service_status(&feed->service, "waiting for the replication slot");
     catalog_start(&feed->catalog, facts->encoding, facts->oldest_xid, now_us);
+    if (feed->catalog.definitions.wanted) {
+        catalog_expect(&feed->catalog, &feed->config->tables);
+    }
     for (size_t i = 0; i < feed->config->visible_on_count; i++) {
         replica_expect(feed->visible.replicas[i], facts->system_id, &facts->timeline);
     }
@@ -262,6 +266,7 @@ static void go_live(struct feed *feed, int64_t now_us)
     window_resync(&feed->window,
                   feed->delivery.resync_printed ? RESYNC_RECONNECTED : RESYNC_CONNECTED, now_us);
     catalog_filter(&feed->catalog, facts->filters);
+    questions_live(&feed->questions, facts, now_us);
     if (feed->config->visibility_check) {
         barrier_start(&feed->visible.barrier, RESYNC_RECONNECTED);
         visconn_hurry(feed->visible.visconn, now_us);
@@ -638,7 +643,10 @@ static bool start_parts(struct feed *feed)
     window_init(&feed->window, &config->window, &feed->unseen);
     feed->names = names_new(&rules);
     feed->catalog =
-        (struct catalog){.names = feed->names, .window = &feed->window, .unseen = &feed->unseen};
+        (struct catalog){.names = feed->names,
+                         .window = &feed->window,
+                         .unseen = &feed->unseen,
+                         .definitions = {.log = feed->log, .wanted = config->window.max_keys > 0}};
     feed->intake = (struct intake){.names = feed->names,
                                    .catalog = &feed->catalog,
                                    .window = &feed->window,
@@ -649,7 +657,9 @@ static bool start_parts(struct feed *feed)
     feed->visible = (struct visible){.check = config->visibility_check, .unseen = &feed->unseen};
     feed->questions = (struct questions){.log = feed->log,
                                          .catalog = &feed->catalog,
+                                         .keycheck = {.delivery = &feed->delivery},
                                          .liveness_us = config->liveness_us,
+                                         .interval_us = config->status_interval_us,
                                          .visibility_check = config->visibility_check};
     feed->delivery = (struct delivery){.log = feed->log,
                                        .window = &feed->window,
@@ -661,6 +671,7 @@ static bool start_parts(struct feed *feed)
 static void free_parts(struct feed *feed)
 {
     close_connections(feed);
+    intake_stop(&feed->intake);
     visible_free(&feed->visible);
     delivery_free(&feed->delivery);
     window_free(&feed->window);
@@ -673,10 +684,10 @@ static void free_parts(struct feed *feed)
 static bool open_out(struct feed *feed, enum output_result *result, struct error *error)
 {
     const struct feed_config *config = feed->config;
-    struct exec_setup setup = {config->exec, config->exec_fail, config->format, &config->log};
+    struct exec_setup setup = {config->exec, config->exec_fail, config->style, &config->log};
 
     if (config->exec == NULL) {
-        feed->delivery.out = line_out_new(config->format, result, error);
+        feed->delivery.out = line_out_new(&config->style, result, error);
         return *result == OUTPUT_OK;
     }
     feed->delivery.out = exec_out_new(&setup);

@@ -20,6 +20,12 @@ struct intake {
     int64_t now_us;  /* when what is being taken arrived; set before each turn of the source */
     int64_t wall_us; /* the same moment by the wall clock */
 
+    /* Whose keys are to come, of one row; held. NULL: none are. */
+    struct {
+        struct name *name;
+        struct definition *definition;
+    } row;
+
     /* A COMMIT has been taken; or NULL. */
     void (*committed)(void *context);
     void *context;
@@ -27,5 +33,8 @@ struct intake {
 
 /* The sink's functions; its context is the struct intake. */
 struct sink intake_sink(struct intake *intake);
+
+/* The stream is over. */
+void intake_stop(struct intake *intake);
 
 #endif

@@ -8,6 +8,9 @@
 void questions_start(struct questions *questions, struct visconn *visconn)
 {
     questions->visconn = visconn;
+    keycheck_start(&questions->keycheck);
+    questions->published = NULL;
+    questions->publications_us = CLOCK_NEVER;
     questions->slotwait_asked = questions->life_asked = questions->catalog_asked = false;
 }
 
@@ -70,6 +73,91 @@ static void ask_for_catalog(struct questions *questions, int64_t now_us)
     if (!questions->catalog_asked) { /* no memory now: again, later */
         catalog_not_answered(questions->catalog, now_us);
     }
+}
+
+/* ---- keys ---- */
+
+static bool on_keys_row(void *context, struct query_row *row)
+{
+    return keycheck_row(&((struct questions *)context)->keycheck, row);
+}
+
+static bool on_keys(void *context, enum answer answer, int64_t now_us, struct error *error)
+{
+    struct questions *questions = context;
+
+    (void)now_us;
+    switch (answer) {
+    case ANSWER_COMPLETE:
+        keycheck_answered(&questions->keycheck);
+        break;
+    case ANSWER_REFUSED:
+        log_report(questions->log, LOG_WARNING, error);
+        keycheck_refused(&questions->keycheck);
+        break;
+    case ANSWER_LOST: /* it is asked again */
+        keycheck_start(&questions->keycheck);
+        break;
+    }
+    return true;
+}
+
+static void ask_for_keys(struct questions *questions, int64_t now_us)
+{
+    struct question question = {.on_row = on_keys_row, .context = questions, .on_answer = on_keys};
+    struct buffer sql = {0};
+
+    keycheck_question(&questions->keycheck, &sql);
+    if (!ask(questions, &question, &sql, now_us)) { /* no memory */
+        keycheck_refused(&questions->keycheck);
+    }
+}
+
+/* ---- publications ---- */
+
+void questions_live(struct questions *questions, const struct source_facts *facts, int64_t now_us)
+{
+    questions->published = facts->publications;
+    if (questions->published != NULL) {
+        questions->publications = *questions->published;
+        questions->publications_us = now_us; /* the slot may have taken long */
+    }
+}
+
+static bool on_publications_row(void *context, struct query_row *row)
+{
+    return publications_row(&((struct questions *)context)->publications, row);
+}
+
+/* What isn't published any more is told only by a reload. */
+static bool on_publications(void *context, enum answer answer, int64_t now_us, struct error *error)
+{
+    struct questions *questions = context;
+
+    questions->publications_us = clock_after(now_us, questions->interval_us);
+    if (answer == ANSWER_REFUSED) {
+        log_report(questions->log, LOG_WARNING, error);
+    }
+    if (answer != ANSWER_COMPLETE || questions->published == NULL ||
+        publications_are_same(&questions->publications, questions->published)) {
+        return true;
+    }
+    if (publications_check(&questions->publications, error)) {
+        error_set(error, ERROR_TRANSIENT, "a publication, or what it covers, has changed");
+    }
+    error->kind = ERROR_TRANSIENT;
+    return false;
+}
+
+static void ask_for_publications(struct questions *questions, int64_t now_us)
+{
+    struct question question = {
+        .on_row = on_publications_row, .context = questions, .on_answer = on_publications};
+    struct buffer sql = {0};
+
+    publications_query(&questions->publications, &sql);
+    questions->publications_us =
+        ask(questions, &question, &sql, now_us) ? CLOCK_NEVER : clock_after(now_us, CLOCK_S);
 }
 
 /* ---- the slot ---- */
@@ -143,6 +231,12 @@ void questions_ask(struct questions *questions, const struct source_facts *facts
     if (now_us >= life_due(questions, facts)) {
         questions->life_asked = visconn_ask(questions->visconn, &life, now_us);
     }
+    if (keycheck_due(&questions->keycheck)) {
+        ask_for_keys(questions, now_us);
+    }
+    if (now_us >= questions->publications_us) {
+        ask_for_publications(questions, now_us);
+    }
     if (now_us >= catalog_due(questions, live)) {
         ask_for_catalog(questions, now_us);
     }
@@ -151,6 +245,9 @@ void questions_ask(struct questions *questions, const struct source_facts *facts
 int64_t questions_due(const struct questions *questions, const struct source_facts *facts,
                       bool live)
 {
-    return clock_earlier(catalog_due(questions, live),
+    if (keycheck_due(&questions->keycheck)) {
+        return 0;
+    }
+    return clock_earlier(clock_earlier(catalog_due(questions, live), questions->publications_us),
                          clock_earlier(slotwait_due(questions, facts), life_due(questions, facts)));
 }

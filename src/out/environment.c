@@ -54,7 +54,30 @@ static void write_tables(struct buffer *text, const struct item *item)
     buffer_byte(text, '\0');
 }
 
-static void write_ours(struct buffer *text, const struct item *item)
+/* The lines of names with their keys: all of them, then without keys, then a star. */
+static void write_keyed_tables(struct buffer *text, const struct item *item)
+{
+    struct item_style style = {.format = ITEM_NAMES, .keys = ITEM_KEYS_ON};
+    size_t start;
+
+    buffer_text(text, "PGNUDGE_TABLES=");
+    start = text->len;
+    item_write(text, item, &style);
+    if (text->len - start > ENVIRONMENT_TABLES_MAX) {
+        text->len = start;
+        style.keys = ITEM_KEYS_LEFT_OUT;
+        item_write(text, item, &style);
+    }
+    if (text->len - start > ENVIRONMENT_TABLES_MAX) {
+        text->len = start;
+        buffer_text(text, "*\n");
+    }
+    if (text->len > start) {
+        text->data[text->len - 1] = '\0'; /* the last newline */
+    }
+}
+
+static void write_ours(struct buffer *text, const struct item *item, enum item_keys keys)
 {
     bool is_resync = item->resync != RESYNC_NONE;
 
@@ -65,19 +88,21 @@ static void write_ours(struct buffer *text, const struct item *item)
     if (is_resync) {
         buffer_format(text, "PGNUDGE_REASON=%s", resync_text(item->resync));
         buffer_byte(text, '\0');
+    } else if (keys != ITEM_KEYS_OFF) {
+        write_keyed_tables(text, item);
     } else if (fit_in_lines(item)) {
         write_tables(text, item);
     }
 }
 
-bool environment_make(struct environment *environment, const struct item *item)
+bool environment_make(struct environment *environment, const struct item *item, enum item_keys keys)
 {
     struct buffer *text = &environment->text;
     size_t count = 0;
     size_t len = 0;
 
     *environment = (struct environment){0};
-    write_ours(text, item);
+    write_ours(text, item, keys);
     while (environ[count] != NULL) {
         count++;
     }

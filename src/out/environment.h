@@ -17,10 +17,11 @@ struct environment {
 /*
  * The process's own, without passwords and what a service manager meant for pgnudge alone, and with
  * PGNUDGE_TYPE, PGNUDGE_LSN, and PGNUDGE_REASON for a resync or PGNUDGE_TABLES for a batch, a line
- * for each payload. That one is left out above its bound, and where a name has a newline. False: out
- * of memory.
+ * for each payload. That one is left out above its bound, and where a name has a newline; where keys
+ * are wanted, it loses them above its bound, and then is a star. False: out of memory.
  */
-bool environment_make(struct environment *environment, const struct item *item);
+bool environment_make(struct environment *environment, const struct item *item,
+                      enum item_keys keys);
 
 void environment_free(struct environment *environment);
 

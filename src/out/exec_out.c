@@ -64,7 +64,7 @@ static int start(struct exec_out *self, const struct item *item)
     struct environment environment;
     int result;
 
-    if (self->text.failed || !environment_make(&environment, item)) {
+    if (self->text.failed || !environment_make(&environment, item, self->setup.style.keys)) {
         return ENOMEM;
     }
     result = child_start(&self->child, self->setup.command, environment.variables) ? 0 : errno;
@@ -78,7 +78,7 @@ static void begin(struct out *out, const struct item *item)
 
     buffer_clear(&self->text);
     self->sent = 0;
-    item_write(&self->text, item, self->setup.format);
+    item_write(&self->text, item, &self->setup.style);
     self->start_error = start(self, item);
     self->group = self->child.pid;
     self->state = EXEC_STARTING;

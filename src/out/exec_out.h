@@ -19,7 +19,7 @@ enum exec_fail {
 struct exec_setup {
     const char *command; /* borrowed, as is the log */
     enum exec_fail fail;
-    enum item_format format;
+    struct item_style style;
     const struct log *log;
 };
 

@@ -10,7 +10,7 @@
 struct line_out {
     struct out out;
     struct output output;
-    enum item_format format;
+    struct item_style style;
     bool has_room; /* poll said so in this turn, and nothing has been written since */
 };
 
@@ -40,7 +40,7 @@ static bool can_take(struct out *out)
 
 static void begin(struct out *out, const struct item *item)
 {
-    item_write(output_line(&lines(out)->output), item, lines(out)->format);
+    item_write(output_line(&lines(out)->output), item, &lines(out)->style);
 }
 
 static bool busy(const struct out *out)
@@ -114,7 +114,8 @@ static void line_out_free(struct out *out)
     free(out);
 }
 
-struct out *line_out_new(enum item_format format, enum output_result *result, struct error *error)
+struct out *line_out_new(const struct item_style *style, enum output_result *result,
+                         struct error *error)
 {
     static const struct out_ops ops = {can_take, begin,    busy, step,
                                        pollfd,   deadline, stop, line_out_free};
@@ -126,7 +127,7 @@ struct out *line_out_new(enum item_format format, enum output_result *result, st
         return NULL;
     }
     self->out.ops = &ops;
-    self->format = format;
+    self->style = *style;
     *result = output_open(&self->output, error);
     if (*result != OUTPUT_OK) {
         line_out_free(&self->out);

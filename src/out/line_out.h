@@ -7,6 +7,7 @@
 #include "out/output.h"
 
 /* NULL: `result` says why, and `error` if that is OUTPUT_FAILED. */
-struct out *line_out_new(enum item_format format, enum output_result *result, struct error *error);
+struct out *line_out_new(const struct item_style *style, enum output_result *result,
+                         struct error *error);
 
 #endif

@@ -16,8 +16,11 @@
     " ('client_min_messages', 'warning'), ('standard_conforming_strings', 'on'),"                  \
     " ('quote_all_identifiers', 'off'), ('default_transaction_deferrable', 'off'),"                \
     " ('default_transaction_isolation', 'read committed'), ('extra_float_digits', '1'),"           \
+    " ('DateStyle', 'ISO'), ('TimeZone', 'UTC'), ('IntervalStyle', 'postgres'),"                   \
+    " ('bytea_output', 'hex'),"                                                                    \
     " ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),"         \
-    " ('enable_nestloop', 'on'), ('enable_indexscan', 'on'), ('jit', 'off')"                       \
+    " ('enable_nestloop', 'on'), ('enable_indexscan', 'on'), ('jit', 'off'),"                      \
+    " ('plan_cache_mode', 'force_generic_plan')"                                                   \
     ") v(name, value) JOIN pg_catalog.pg_settings s USING (name)"
 
 /*

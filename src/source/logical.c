@@ -144,6 +144,7 @@ static bool go_live(struct logical *self, int64_t now_us, struct error *error)
     self->fresh = true;
     self->source.facts.consistent_lsn = session_facts(self->session)->consistent_lsn;
     self->source.facts.filters = session_filters(self->session);
+    self->source.facts.publications = session_publications(self->session);
     reader_start(&self->reader, session_plugin(self->session), &self->setup.sink,
                  session_encoding(self->session), self->setup.session.log);
     self->low_water_works = conn_low_water(conn, 1);
@@ -455,6 +456,7 @@ static void logical_free(struct source *source)
     struct logical *self = logical(source);
 
     cancel_free(self->cancel);
+    reader_free(&self->reader);
     stream_free(self->stream);
     session_free(self->session);
     free(self);

@@ -13,6 +13,11 @@ void reader_start(struct reader *reader, enum plugin plugin, const struct sink *
     decoder_init(&reader->decoder, plugin);
 }
 
+void reader_free(struct reader *reader)
+{
+    decoder_free(&reader->decoder);
+}
+
 /* -vv: what came, without the rows' content. */
 static void show(const struct reader *reader, const struct change *change)
 {
@@ -26,6 +31,8 @@ static void show(const struct reader *reader, const struct change *change)
     case CHANGE_TABLE:
         log_say(reader->log, LOG_DEBUG, "received a change of %.*s", (int)change->name.len,
                 change->name.data);
+        break;
+    case CHANGE_KEYS: /* of the change before */
         break;
     case CHANGE_MESSAGE:
     case CHANGE_IGNORED:
@@ -119,10 +126,14 @@ static void warn_of_identity(const struct reader *reader, struct slice schema, s
 }
 
 /* wal2json left the row out, and said so. */
-static bool take_warned_row(struct reader *reader, struct slice schema, struct slice table)
+static bool take_warned_row(struct reader *reader, struct slice schema, struct slice table,
+                            enum operation operation)
 {
-    struct sink_change row = {
-        .plugin = reader->decoder.plugin, .schema = schema, .table = table, .count = 1};
+    struct sink_change row = {.plugin = reader->decoder.plugin,
+                              .schema = schema,
+                              .table = table,
+                              .operation = operation,
+                              .count = 1};
 
     if (!reader->identity_reported) {
         reader->identity_reported = true;
@@ -134,17 +145,18 @@ static bool take_warned_row(struct reader *reader, struct slice schema, struct s
 bool reader_notice(struct reader *reader, const struct stream_message *message, struct error *error)
 {
     struct slice text, schema, table;
+    enum operation operation;
     bool ok = true;
 
     if (!server_error_field(message->payload, 'M', &text)) {
         text = (struct slice){"", 0};
     }
     log_say(reader->log, LOG_DEBUG, "notice from the server: %.*s", (int)text.len, text.data);
-    switch (decoder_warning(text, &schema, &table)) {
+    switch (decoder_warning(text, &schema, &table, &operation)) {
     case WARNING_OTHER:
         break;
     case WARNING_ROW:
-        ok = take_warned_row(reader, schema, table);
+        ok = take_warned_row(reader, schema, table, operation);
         break;
     case WARNING_UNREADABLE:
         unreadable(reader, text);
@@ -153,11 +165,47 @@ bool reader_notice(struct reader *reader, const struct stream_message *message, 
     return ok || error_memory(error);
 }
 
+/* Converts the keys. None are known where a letter of one can't be told. */
+static void take_keys(const struct reader *reader, const struct row_keys *raw)
+{
+    struct buffer text[2] = {{0}};
+    struct row_keys keys = {.len = raw->len};
+
+    for (size_t i = 0; i < raw->len; i++) {
+        if (!encoding_exact_utf8(reader->encoding, raw->at[i], &text[i], &keys.at[i])) {
+            keys.len = 0;
+            break;
+        }
+    }
+    reader->sink->keys(reader->sink->context, &keys);
+    buffer_free(&text[0]);
+    buffer_free(&text[1]);
+}
+
+/* One row, or a TRUNCATE's one table. */
+static bool take_row(struct reader *reader, const struct change *change)
+{
+    const struct sink *sink = reader->sink;
+    const struct key_columns *wanted = NULL;
+    struct sink_change row = {.plugin = reader->decoder.plugin,
+                              .name = change->name,
+                              .operation = change->operation,
+                              .count = 1};
+    bool ok = hand_on(reader, &row, change->name);
+
+    if (ok && change->operation != OPERATION_TRUNCATE) {
+        wanted = sink->wanted(sink->context);
+    }
+    if (wanted != NULL) {
+        decoder_want_keys(&reader->decoder, wanted);
+    }
+    return ok;
+}
+
 static bool take_change(struct reader *reader, const struct stream_message *message,
                         const struct change *change)
 {
     const struct sink *sink = reader->sink;
-    struct sink_change row = {.plugin = reader->decoder.plugin, .name = change->name, .count = 1};
 
     switch (change->kind) {
     case CHANGE_BEGIN:
@@ -166,7 +214,10 @@ static bool take_change(struct reader *reader, const struct stream_message *mess
     case CHANGE_COMMIT:
         return sink->commit(sink->context, message->lsn);
     case CHANGE_TABLE:
-        return hand_on(reader, &row, change->name);
+        return take_row(reader, change);
+    case CHANGE_KEYS:
+        take_keys(reader, &change->keys);
+        break;
     case CHANGE_MESSAGE:
         return take_message(reader, change);
     case CHANGE_IGNORED:

@@ -24,6 +24,8 @@ struct reader {
 void reader_start(struct reader *reader, enum plugin plugin, const struct sink *sink,
                   struct encoding *encoding, const struct log *log);
 
+void reader_free(struct reader *reader);
+
 /*
  * Takes a message of the plugin, or its first bytes (`first`), or its next
  * ones. False: out of memory.

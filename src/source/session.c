@@ -30,6 +30,7 @@ enum session_step_id {
     SESSION_HISTORY,
     SESSION_TABLES,
     SESSION_NEAREST,
+    SESSION_PUBLICATIONS,
     SESSION_FILTERS,
     SESSION_ARM,
     SESSION_SLOT,
@@ -52,6 +53,7 @@ struct session {
     enum plugin plugin;           /* the one being tried */
     char refusal[ERROR_TEXT_MAX]; /* why the one before was not taken */
     struct pushdown pushdown;
+    struct publications publications;
     char slot[SLOT_NAME_MAX];
     int64_t entered_us; /* the state, or the step */
     bool wait_reported;
@@ -88,6 +90,10 @@ struct session *session_start(const struct session_setup *setup, int64_t now_us,
     session->plugin = setup->plugin != PLUGINS ? setup->plugin : (enum plugin)0;
     session->pushdown.tables = setup->tables;
     session->pushdown.exclude = setup->exclude;
+    session->publications = (struct publications){.names = setup->publications,
+                                                  .len = setup->publication_count,
+                                                  .tables = setup->tables,
+                                                  .keys = setup->keys};
     session->entered_us = now_us;
     say_connecting(setup);
     session->login = login_start(setup->info, NULL, true, now_us, error);
@@ -167,6 +173,11 @@ static void nearest_command(struct session *session, struct buffer *sql)
     wanted_nearest_query(&session->wanted, sql);
 }
 
+static void publications_command(struct session *session, struct buffer *sql)
+{
+    publications_query(&session->publications, sql);
+}
+
 static void filters_command(struct session *session, struct buffer *sql)
 {
     pushdown_query(&session->pushdown, sql);
@@ -194,6 +205,9 @@ static void start_command(struct session *session, struct buffer *sql)
     if (plugins[session->plugin].filters) {
         append_filters(session, &options);
     }
+    if (plugins[session->plugin].publications) {
+        publications_option(&session->publications, &options);
+    }
     command_start(sql, session->slot, (struct slice){options.data, options.len});
     sql->failed |= options.failed;
     buffer_free(&options);
@@ -214,6 +228,11 @@ static bool on_table(void *context, struct query_row *row)
 static bool on_near(void *context, struct query_row *row)
 {
     return wanted_offer(&((struct session *)context)->wanted, row);
+}
+
+static bool on_publication(void *context, struct query_row *row)
+{
+    return publications_row(&((struct session *)context)->publications, row);
 }
 
 static bool on_filter(void *context, struct query_row *row)
@@ -242,6 +261,11 @@ static bool wants_tables(struct session *session)
 static bool misses_tables(struct session *session)
 {
     return session->setup.first && !session->setup.allow_missing && wanted_misses(&session->wanted);
+}
+
+static bool has_publications(struct session *session)
+{
+    return session->publications.len > 0;
 }
 
 static bool can_filter(struct session *session)
@@ -285,6 +309,11 @@ static bool nearest_done(struct session *session, struct error *error)
     return wanted_error(&session->wanted, error);
 }
 
+static bool publications_done(struct session *session, struct error *error)
+{
+    return publications_check(&session->publications, error);
+}
+
 static bool start_done(struct session *session, struct error *error)
 {
     (void)error;
@@ -319,6 +348,10 @@ static const struct {
                          .on_row = on_near,
                          .applies = misses_tables,
                          .done = nearest_done},
+    [SESSION_PUBLICATIONS] = {.command = publications_command,
+                              .on_row = on_publication,
+                              .applies = has_publications,
+                              .done = publications_done},
     [SESSION_FILTERS] = {.command = filters_command,
                          .on_row = on_filter,
                          .applies = can_filter,
@@ -377,6 +410,8 @@ static bool logged_in(struct session *session, struct error *error)
     }
     session->encoding = encoding_open(conn_server_encoding(session_conn(session)));
     session->pushdown.encoding = session->said.encoding = session->encoding;
+    session->publications.encoding = session->encoding;
+    session->publications.major = conn_server_major(session_conn(session));
     if (session->encoding == NULL ||
         (session->setup.first && !wanted_init(&session->wanted, session->setup.tables,
                                               session->setup.exclude, session->encoding))) {
@@ -423,7 +458,7 @@ static bool try_next_plugin(struct session *session, int64_t now_us, struct erro
 {
     if (!is_at(session, SESSION_SLOT) || !session->query.ready ||
         !server_error_refused_plugin(error) || session->setup.plugin != PLUGINS ||
-        session->plugin + 1 == PLUGINS) {
+        session->plugin + 1 == PLUGINS_AUTO) {
         return false;
     }
     log_say(session->setup.log, LOG_INFO, "trying the next plugin, the server refuses %s: %s",
@@ -454,7 +489,8 @@ static void describe(const struct session *session, struct error *error)
     } else if (is_at(session, SESSION_START)) {
         error_prefix(error, "could not start the replication with %s on %s",
                      plugins[session->plugin].name, where(session));
-    } else if (!is_at(session, SESSION_TABLES) && !is_at(session, SESSION_NEAREST)) {
+    } else if (!is_at(session, SESSION_TABLES) && !is_at(session, SESSION_NEAREST) &&
+               !is_at(session, SESSION_PUBLICATIONS)) {
         error_prefix(error, "could not prepare the connection to %s", where(session));
     }
 }
@@ -565,6 +601,11 @@ enum plugin session_plugin(const struct session *session)
 const struct pushdown *session_filters(const struct session *session)
 {
     return session->filters > 0 ? &session->pushdown : NULL;
+}
+
+const struct publications *session_publications(const struct session *session)
+{
+    return session->publications.len > 0 ? &session->publications : NULL;
 }
 
 struct encoding *session_encoding(const struct session *session)

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/step.h"
+#include "catalog/publications.h"
 #include "catalog/pushdown.h"
 #include "conninfo/conninfo.h"
 #include "decode/plugins.h"
@@ -26,9 +27,12 @@ struct session_setup {
     const struct log *log;
     const struct pattern_set *tables;
     const struct pattern_set *exclude;
-    bool first;          /* the tables that the user named must be there */
-    bool allow_missing;  /* they are only warned about */
-    enum plugin plugin;  /* PLUGINS: each in turn until the server takes one */
+    bool first;                      /* the tables that the user named must be there */
+    bool allow_missing;              /* they are only warned about */
+    enum plugin plugin;              /* PLUGINS: each in turn until the server takes one */
+    const char *const *publications; /* for pgoutput; borrowed */
+    size_t publication_count;
+    bool keys;           /* of rows are wanted */
     bool wants_timeline; /* its history is needed: a replica has to be compared with it */
     int64_t
         response_timeout_us; /* silence in a step that means a dead link; CLOCK_NEVER: none does */
@@ -80,6 +84,9 @@ const struct session_facts *session_facts(const struct session *session);
 
 /* After STEP_DONE: what is filtered in the server, or NULL. Borrowed. */
 const struct pushdown *session_filters(const struct session *session);
+
+/* After STEP_DONE: what was read of the publications, or NULL. Borrowed. */
+const struct publications *session_publications(const struct session *session);
 
 /* After STEP_DONE. */
 enum plugin session_plugin(const struct session *session);

@@ -15,9 +15,9 @@ struct sink_change {
     struct slice name;   /* as the plugin writes it; where that is empty, the next two */
     struct slice schema; /* raw, in the database's encoding */
     struct slice table;
-    bool by_sql;      /* a message names it: it need not be a table */
-    struct slice key; /* of the row; empty: not told */
-    uint64_t count;   /* rows */
+    bool by_sql; /* a message names it: it need not be a table */
+    enum operation operation;
+    uint64_t count; /* rows */
 };
 
 enum sink_result { SINK_TAKEN, SINK_UNREADABLE /* no name */, SINK_NO_MEMORY };
@@ -28,6 +28,15 @@ struct sink {
 
     /* Of the transaction under way, or of none: a message may belong to none. */
     enum sink_result (*change)(void *context, const struct sink_change *change);
+
+    /*
+     * Right after a row's change has been taken: the columns that its key is made of, in the
+     * database's encoding, borrowed until `keys` has been called; NULL: it isn't wanted.
+     */
+    const struct key_columns *(*wanted)(void *context);
+
+    /* The keys of that row, valid UTF-8; borrowed. */
+    void (*keys)(void *context, const struct row_keys *keys);
 
     /* Changes that can't be named: a resync stands for them. */
     void (*unnameable)(void *context, enum resync reason);

@@ -14,6 +14,7 @@
 
 #include "base/encoding.h"
 #include "base/error.h"
+#include "catalog/publications.h"
 #include "catalog/pushdown.h"
 #include "net/address.h"
 #include "repl/timeline.h"
@@ -48,8 +49,9 @@ struct source_facts {
     uint32_t pid;      /* of the walsender */
 
     /* From LIVE on. */
-    uint64_t consistent_lsn;        /* where the stream begins */
-    const struct pushdown *filters; /* what is filtered in the server; NULL: nothing */
+    uint64_t consistent_lsn;                 /* where the stream begins */
+    const struct pushdown *filters;          /* what is filtered in the server; NULL: nothing */
+    const struct publications *publications; /* as they were read; NULL: none are used */
 };
 
 struct source;

@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/hashmap.h"
+#include "batch/definition.h"
 #include "batch/name.h"
 #include "batch/payload.h"
 
@@ -68,6 +69,7 @@ static void ref_free(struct table_ref *ref)
 {
     if (ref != NULL) {
         drop_targets(ref);
+        definition_release(ref->definition);
         free(ref);
     }
 }
@@ -176,6 +178,9 @@ bool names_judge(struct names *names, struct table_ref *ref, const struct lineag
             if (name == NULL) {
                 return false;
             }
+            if (ref->target_count == 0) {
+                ref->target_oid = lineage->oid[i];
+            }
             name->refs++;
             ref->targets[ref->target_count++] = name;
         }
@@ -186,6 +191,15 @@ bool names_judge(struct names *names, struct table_ref *ref, const struct lineag
 }
 
 /* ---- references ---- */
+
+static void append_parts_key(struct buffer *key, char prefix, struct slice schema,
+                             struct slice table)
+{
+    buffer_byte(key, prefix);
+    buffer_append(key, schema.data, schema.len);
+    buffer_byte(key, '\0');
+    buffer_append(key, table.data, table.len);
+}
 
 /* Copies into `text`, which is moved on. */
 static struct slice keep(char **text, struct slice from)
@@ -219,6 +233,31 @@ static struct table_ref *ref_new(struct slice key, const struct relation *table,
     return ref;
 }
 
+/* What is known of the same table by its parts. */
+static void adopt(const struct names *names, struct table_ref *ref)
+{
+    struct buffer key = {0};
+    const struct table_ref *known;
+
+    append_parts_key(&key, PARTS_PREFIX, ref->raw.schema, ref->raw.table);
+    known = key.failed ? NULL : hashmap_get(&names->tables.map, (struct slice){key.data, key.len});
+    if (known != NULL && known != ref && known->known && known->connection == names->connection) {
+        for (size_t i = 0; i < known->target_count; i++) {
+            ref->targets[i] = known->targets[i];
+            ref->targets[i]->refs++;
+        }
+        ref->target_count = known->target_count;
+        ref->target_oid = known->target_oid;
+        ref->truncated = known->truncated;
+        ref->alone = known->alone;
+        ref->known = true;
+        ref->identity = known->identity;
+        ref->known_since = known->known_since;
+        ref->definition = known->definition != NULL ? definition_hold(known->definition) : NULL;
+    }
+    buffer_free(&key);
+}
+
 /* Keeps a reference that is met for the first time. */
 static enum names_result learn(struct names *names, struct slice key, const struct relation *raw,
                                struct table_ref **result)
@@ -243,6 +282,9 @@ static enum names_result learn(struct names *names, struct slice key, const stru
         return NAMES_NO_MEMORY;
     }
     ref->connection = names->connection;
+    if (!ref->by_sql) {
+        adopt(names, ref);
+    }
     *result = ref;
     return NAMES_FOUND;
 }
@@ -254,6 +296,8 @@ static void renew(const struct names *names, struct table_ref *ref)
         ref->connection = names->connection;
         ref->known = false;
         ref->identity = (struct identity){0};
+        definition_release(ref->definition);
+        ref->definition = NULL;
     }
 }
 
@@ -341,10 +385,7 @@ enum names_result names_find_parts(struct names *names, struct slice schema, str
     struct buffer key = {0};
     enum names_result result = NAMES_NO_MEMORY;
 
-    buffer_byte(&key, by_sql ? SQL_PREFIX : PARTS_PREFIX);
-    buffer_append(&key, schema.data, schema.len);
-    buffer_byte(&key, '\0');
-    buffer_append(&key, table.data, table.len);
+    append_parts_key(&key, by_sql ? SQL_PREFIX : PARTS_PREFIX, schema, table);
     if (!key.failed) {
         struct slice text = {key.data, key.len};
 

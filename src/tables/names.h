@@ -57,9 +57,11 @@ struct table_ref {
     struct part asked;          /* before the look that is under way, or was not final */
     struct part since;          /* changes after `asked` */
     struct identity identity;
-    uint32_t known_since;  /* xmax of the first final look that showed this identity */
-    struct relation table; /* UTF-8 */
-    struct relation raw;   /* in the database's encoding */
+    uint32_t target_oid;           /* of the first target */
+    struct definition *definition; /* held: of its keys, or NULL */
+    uint32_t known_since;          /* xmax of the first final look that showed this identity */
+    struct relation table;         /* UTF-8 */
+    struct relation raw;           /* in the database's encoding */
     struct slice key;
     char text[]; /* key; table; raw */
 };

@@ -37,6 +37,7 @@ struct visconn {
     struct visconn_setup setup;
     struct probe *probe;
     enum asking asking;
+    struct buffer greeting; /* what is asked first, of each connection */
     char identity[IDENTITY_MAX];
     bool identified; /* since the probe came up */
     bool has_worked;
@@ -69,7 +70,13 @@ struct visconn *visconn_new(const struct visconn_setup *setup, int64_t now_us)
     }
     visconn->setup = *setup;
     pace_init(&visconn->pace, setup->interval_us, now_us);
-    visconn->probe = probe_new(&probe, now_us);
+    buffer_text(&visconn->greeting, PREPARE_SQL "; ");
+    if (setup->prepare != NULL) {
+        buffer_text(&visconn->greeting, setup->prepare);
+        buffer_text(&visconn->greeting, "; ");
+    }
+    buffer_append(&visconn->greeting, "SELECT " SQL_IDENTITY, sizeof("SELECT " SQL_IDENTITY));
+    visconn->probe = visconn->greeting.failed ? NULL : probe_new(&probe, now_us);
     if (visconn->probe == NULL) {
         visconn_free(visconn);
         return NULL;
@@ -136,8 +143,7 @@ static void ask(struct visconn *visconn, enum asking asking, uint64_t position, 
     case ASK_NOTHING:
         break;
     case ASK_IDENTITY:
-        probe_ask(visconn->probe, PREPARE_SQL "; SELECT " SQL_IDENTITY, on_identity, visconn,
-                  now_us);
+        probe_ask(visconn->probe, visconn->greeting.data, on_identity, visconn, now_us);
         break;
     case ASK_VISIBILITY:
         begin_visibility(visconn, position);
@@ -374,6 +380,7 @@ void visconn_free(struct visconn *visconn)
 {
     if (visconn != NULL) {
         probe_free(visconn->probe);
+        buffer_free(&visconn->greeting);
         snapshot_free(&visconn->visibility.snapshot);
         snapshot_free(&visconn->coming.snapshot);
         for (size_t i = 0; i < QUESTIONS_MAX; i++) {

@@ -24,13 +24,14 @@
 struct visconn;
 
 #define VISIBILITY_COLUMNS 4
-#define QUESTIONS_MAX      4 /* that wait, or are under way */
+#define QUESTIONS_MAX      8 /* that wait, or are under way */
 
 struct visconn_setup {
     const struct conninfo *info;   /* all borrowed */
     const struct address *address; /* the stream's own */
     const char *identity;          /* the stream's answer to SQL_IDENTITY */
     const struct log *log;
+    const char *prepare;         /* SQL to be run once a connection, for later questions; or NULL */
     bool visibility_check;       /* false: only questions, connected for each alone */
     int64_t response_timeout_us; /* silence that means a dead link */
     int64_t interval_us;         /* asks at least this often */

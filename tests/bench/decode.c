@@ -185,7 +185,7 @@ static uint64_t take_count(struct window *window)
     uint64_t count = 0;
 
     for (size_t i = 0; i < window->item.len; i++) {
-        count += window->item.events[i].count;
+        count += window->item.events[i].tally.count;
     }
     if (count == 0 || window->item.resync != RESYNC_NONE || window->in_transaction) {
         fail("the record could not be read");

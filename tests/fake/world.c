@@ -390,7 +390,7 @@ static void begin(struct out *out, const struct item *item)
     (void)out;
     has_begun = true;
     world.result.items++;
-    item_write(&world.lines, item, ITEM_JSON);
+    item_write(&world.lines, item, &(struct item_style){ITEM_JSON, ITEM_KEYS_OFF, false});
 }
 
 static bool busy(const struct out *out)
@@ -436,17 +436,17 @@ static void free_out(struct out *out)
     (void)out;
 }
 
-struct out *__wrap_line_out_new(enum item_format format, enum output_result *result,
+struct out *__wrap_line_out_new(const struct item_style *style, enum output_result *result,
                                 struct error *error);
 
-struct out *__wrap_line_out_new(enum item_format format, enum output_result *result,
+struct out *__wrap_line_out_new(const struct item_style *style, enum output_result *result,
                                 struct error *error)
 {
     static const struct out_ops ops = {can_take,  begin,    busy,     step,
                                        no_pollfd, deadline, stop_out, free_out};
     static struct out out = {&ops};
 
-    (void)format;
+    (void)style;
     (void)error;
     *result = OUTPUT_OK;
     has_begun = false;

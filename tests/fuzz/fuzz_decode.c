@@ -22,6 +22,8 @@ static void name_text(enum plugin plugin, const struct change *change, struct bu
 /* All changes as text. */
 static void read_all(enum plugin plugin, struct slice text, size_t first, struct buffer *out)
 {
+    static const struct key_column at[] = {{{"id", 2}, COLUMN_BYTEA}, {{"a\"b", 3}, COLUMN_OTHER}};
+    static const struct key_columns columns = {2, at};
     struct decoder decoder;
     struct change change;
     struct buffer content = {0};
@@ -40,6 +42,14 @@ static void read_all(enum plugin plugin, struct slice text, size_t first, struct
             buffer_byte(out, (char)('0' + change.kind));
             if (change.kind == CHANGE_TABLE) {
                 name_text(plugin, &change, out);
+                if (change.operation != OPERATION_TRUNCATE) {
+                    decoder_want_keys(&decoder, &columns);
+                }
+            } else if (change.kind == CHANGE_KEYS) {
+                for (size_t i = 0; i < change.keys.len; i++) {
+                    buffer_append(out, change.keys.at[i].data, change.keys.at[i].len);
+                    buffer_byte(out, '\n');
+                }
             } else if (change.kind == CHANGE_MESSAGE) {
                 buffer_clear(&content);
                 decoder_content(plugin, change.content, &content);
@@ -89,6 +99,7 @@ static void check_json(struct slice text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice text = fuzz_slice(data, size), schema, table;
+    enum operation operation;
 
     for (int plugin = 0; plugin < PLUGINS; plugin++) {
         struct buffer whole = {0}, pieces = {0};
@@ -102,6 +113,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (memchr(text.data, '\0', text.len) == NULL) { /* which cJSON would end a string at */
         check_json(text);
     }
-    decoder_warning(text, &schema, &table);
+    decoder_warning(text, &schema, &table, &operation);
     return 0;
 }

@@ -102,7 +102,8 @@ static bool connect_stream(struct fixture *fixture, struct error *error)
 
 static bool set_up(struct fixture *fixture, enum plugin plugin)
 {
-    static const struct window_limits limits = {50, 1000, 100};
+    static const struct window_limits limits = {
+        .debounce_us = 50, .max_wait_us = 1000, .max_pending = 100};
     struct verdict_rules rules = {&fixture->tables, &fixture->exclude, PARTITIONS_ROOT};
     struct error error;
 
@@ -250,7 +251,7 @@ static void round_of(struct fixture *fixture, enum plugin plugin, uint32_t *xid)
     CHECK(take(fixture));
     CHECK_INT(fixture->window.item.len, TABLES);
     for (size_t i = 0; i < fixture->window.item.len; i++) {
-        CHECK_INT(fixture->window.item.events[i].count, CHANGES / TABLES);
+        CHECK_INT(fixture->window.item.events[i].tally.count, CHANGES / TABLES);
     }
     window_close(&fixture->window, &fixture->closed);
     item_clear(&fixture->closed);
@@ -320,7 +321,7 @@ static void check_gigabyte(enum plugin plugin)
     CHECK(take(&fixture));
     CHECK_INT(allocations, 0);
     REQUIRE(fixture.window.item.len == 1);
-    CHECK_INT(fixture.window.item.events[0].count, 2);
+    CHECK_INT(fixture.window.item.events[0].tally.count, 2);
     tear_down(&fixture);
 }
 

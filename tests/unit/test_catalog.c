@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "arrive.h"
 #include "base/clock.h"
 #include "batch/name.h"
 #include "check.h"
@@ -22,7 +23,8 @@ struct fixture {
 
 static bool set_up_as(struct fixture *fixture, const char *tables, const char *encoding)
 {
-    static const struct window_limits limits = {50, 1000, 20000};
+    static const struct window_limits limits = {
+        .debounce_us = 50, .max_wait_us = 1000, .max_pending = 20000};
     struct verdict_rules rules = {&fixture->tables, &fixture->exclude, PARTITIONS_ROOT};
     struct error error;
 
@@ -140,9 +142,9 @@ static void change(struct fixture *fixture, const char *table, int64_t now_us)
     struct table_ref *ref = find(fixture, table);
 
     REQUIRE(ref != NULL);
-    catalog_touch(&fixture->catalog, ref, 1, now_us, now_us);
+    catalog_touch(&fixture->catalog, ref, INSERT_AT(now_us, now_us));
     for (size_t i = 0; ref->known && i < ref->target_count; i++) {
-        CHECK(window_change(&fixture->window, ref->targets[i], 1, now_us, now_us));
+        CHECK(window_change(&fixture->window, ref->targets[i], INSERT_AT(now_us, now_us)));
     }
 }
 
@@ -172,7 +174,7 @@ static void check_window(const struct fixture *fixture, const char *expected, co
 
         buffer_text(&text, i > 0 ? " " : "");
         buffer_append(&text, payload, strcspn(payload, "\""));
-        buffer_format(&text, "=%" PRIu64, item->events[i].count);
+        buffer_format(&text, "=%" PRIu64, item->events[i].tally.count);
     }
     check_bytes(check_content(&text), slice_of(expected), file, line, "the window");
     buffer_free(&text);
@@ -365,7 +367,7 @@ static void by_message(void)
     CHECK_INT(names_find_parts(fixture.catalog.names, slice_of("s"), slice_of("view"), true, &ref),
               NAMES_FOUND);
     begin(&fixture, 700);
-    catalog_touch(&fixture.catalog, ref, 1, 1000, 1000);
+    catalog_touch(&fixture.catalog, ref, INSERT_AT(1000, 1000));
     commit(&fixture);
     look(&fixture, NULL, NULL, 701, 1000);
     CHECK_WINDOW(&fixture, "s.view=1");
@@ -519,7 +521,7 @@ static void attached_while_busy(void)
     CHECK_WINDOW(&fixture, "");
     look_below(&fixture, xid, now_us + 3 * CLOCK_S);
     CHECK_WINDOW(&fixture, "s.root=1"); /* the one that came during the last look */
-    CHECK_INT(fixture.window.item.events[0].first_seen_us, now_us);
+    CHECK_INT(fixture.window.item.events[0].tally.first_seen_us, now_us);
     tear_down(&fixture);
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "batch/name.h"
 
+#include "arrive.h"
 #include "check.h"
 
 struct fake_out {
@@ -30,7 +31,7 @@ static bool can_take(struct out *out)
 static void begin(struct out *out, const struct item *item)
 {
     fake(out)->busy = true;
-    item_write(&fake(out)->lines, item, ITEM_JSON);
+    item_write(&fake(out)->lines, item, STYLE(ITEM_JSON));
 }
 
 static bool busy(const struct out *out)
@@ -65,7 +66,8 @@ static bool set_up(struct fixture *fixture)
 {
     static const struct out_ops ops = {
         .can_take = can_take, .begin = begin, .busy = busy, .step = step};
-    static const struct window_limits limits = {50, 1000, 100};
+    static const struct window_limits limits = {
+        .debounce_us = 50, .max_wait_us = 1000, .max_pending = 100};
     static const char *const json[] = {"\"payload\":\"s.a\"", "\"payload\":\"s.b\""};
 
     *fixture =
@@ -106,7 +108,7 @@ static void tear_down(struct fixture *fixture)
 static void change(struct fixture *fixture, size_t name, uint32_t xid, uint64_t lsn, int64_t now_us)
 {
     window_begin(&fixture->window, xid);
-    CHECK(window_change(&fixture->window, fixture->names[name], 1, now_us, now_us));
+    CHECK(window_change(&fixture->window, fixture->names[name], INSERT_AT(now_us, now_us)));
     CHECK(window_commit(&fixture->window, lsn));
 }
 

@@ -24,7 +24,7 @@ struct fixture {
 
 static bool set_up(struct fixture *fixture, const char *command, enum exec_fail fail)
 {
-    struct exec_setup setup = {command, fail, ITEM_JSON, &fixture->log};
+    struct exec_setup setup = {.command = command, .fail = fail, .log = &fixture->log};
 
     signal(SIGPIPE, SIG_IGN); /* as signals_install has it */
     *fixture = (struct fixture){.log = {.level = LOG_WARNING}};

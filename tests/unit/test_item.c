@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 
+#include "arrive.h"
 #include "base/clock.h"
 #include "batch/name.h"
 #include "batch/payload.h"
@@ -12,7 +13,8 @@
 
 #define FIRST_SEEN (1763622000 * CLOCK_S + 123456) /* the contract's example */
 
-static const struct window_limits limits = {50, 1000, 100};
+static const struct window_limits limits = {
+    .debounce_us = 50, .max_wait_us = 1000, .max_pending = 100};
 static struct unseen unseen = {.max = 4096};
 
 static struct name *new_name(struct slice schema, struct slice table)
@@ -66,11 +68,11 @@ static void as_names(void)
     for (int nul = 0; nul <= 1; nul++) {
         struct buffer text = {0};
 
-        item_write(&text, &item, nul ? ITEM_NAMES_NUL : ITEM_NAMES);
+        item_write(&text, &item, STYLE(nul ? ITEM_NAMES_NUL : ITEM_NAMES));
         CHECK(slice_equal((struct slice){text.data, text.len}, expected[nul]));
         item.resync = RESYNC_CONNECTED;
         buffer_clear(&text);
-        item_write(&text, &item, nul ? ITEM_NAMES_NUL : ITEM_NAMES);
+        item_write(&text, &item, STYLE(nul ? ITEM_NAMES_NUL : ITEM_NAMES));
         CHECK(slice_equal((struct slice){text.data, text.len},
                           (struct slice){nul ? "*\0" : "*\n", 2}));
         item.resync = RESYNC_NONE;
@@ -92,11 +94,11 @@ static void batch(void)
     window_init(&window, &limits, &unseen);
     window_begin(&window, 700);
     for (int i = 0; i < 500; i++) {
-        CHECK(window_change(&window, orders, 1, 0, FIRST_SEEN + i));
+        CHECK(window_change(&window, orders, INSERT_AT(0, FIRST_SEEN + i)));
     }
-    CHECK(window_change(&window, items, 1, 0, 1763622001 * CLOCK_S + 42));
+    CHECK(window_change(&window, items, INSERT_AT(0, 1763622001 * CLOCK_S + 42)));
     window_commit(&window, 0x16B3A90);
-    item_write(&line, &window.item, ITEM_JSON);
+    item_write(&line, &window.item, STYLE(ITEM_JSON));
     CHECK_BUFFER(line, "{\"type\":\"batch\",\"lsn\":\"0/16B3A90\",\"events\":["
                        "{\"payload\":\"public.orders\",\"schema\":\"public\",\"table\":\"orders\","
                        "\"first_seen\":1763622000.123456,\"count\":500},"
@@ -129,8 +131,8 @@ static void six_digits(void)
         REQUIRE(name != NULL);
         CASE("%s", cases[i].text);
         window_init(&window, &limits, &unseen);
-        CHECK(window_change(&window, name, 1, 0, cases[i].us));
-        item_write(&line, &window.item, ITEM_JSON);
+        CHECK(window_change(&window, name, INSERT_AT(0, cases[i].us)));
+        item_write(&line, &window.item, STYLE(ITEM_JSON));
         buffer_byte(&line, '\0');
         CHECK(strstr(line.data, cases[i].text) != NULL);
         buffer_free(&line);
@@ -162,7 +164,7 @@ static void resyncs(void)
         struct buffer line = {0};
 
         CASE("%s", cases[i].line);
-        item_write(&line, &item, ITEM_JSON);
+        item_write(&line, &item, STYLE(ITEM_JSON));
         CHECK_BUFFER(line, cases[i].line);
         buffer_free(&line);
     }
@@ -210,8 +212,8 @@ static void any_name(void)
         REQUIRE(name != NULL);
         CASE("case %zu", i);
         window_init(&window, &limits, &unseen);
-        CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
-        item_write(&line, &window.item, ITEM_JSON);
+        CHECK(window_change(&window, name, INSERT_AT(0, FIRST_SEEN)));
+        item_write(&line, &window.item, STYLE(ITEM_JSON));
         CHECK(memchr(line.data, '\n', line.len) == line.data + line.len - 1);
         for (size_t at = 0, len; at < line.len; at += len) {
             len = utf8_sequence((struct slice){line.data + at, line.len - at});
@@ -243,12 +245,12 @@ static void no_room(void)
 
     REQUIRE(name != NULL);
     window_init(&window, &limits, &unseen);
-    CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
+    CHECK(window_change(&window, name, INSERT_AT(0, FIRST_SEEN)));
     for (size_t limit = 1; limit < 100; limit++) {
         struct buffer line = {.limit = limit};
 
         CASE("%zu bytes", limit);
-        item_write(&line, &window.item, ITEM_JSON);
+        item_write(&line, &window.item, STYLE(ITEM_JSON));
         CHECK(line.failed);
         buffer_free(&line);
     }
@@ -266,7 +268,7 @@ static void cleared(void)
     REQUIRE(name != NULL);
     window_init(&window, &limits, &unseen);
     window_begin(&window, 700);
-    CHECK(window_change(&window, name, 1, 0, FIRST_SEEN));
+    CHECK(window_change(&window, name, INSERT_AT(0, FIRST_SEEN)));
     CHECK(window_commit(&window, 0x100));
     window_close(&window, &item);
     CHECK_INT(name->refs, 1);

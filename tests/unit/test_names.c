@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "arrive.h"
 #include "batch/name.h"
 #include "check.h"
 
@@ -18,7 +19,8 @@ struct fixture {
 static bool set_up(struct fixture *fixture, const char *tables, const char *exclude,
                    enum partitions partitions)
 {
-    static const struct window_limits limits = {50, 1000, 100};
+    static const struct window_limits limits = {
+        .debounce_us = 50, .max_wait_us = 1000, .max_pending = 100};
     struct verdict_rules rules = {&fixture->tables, &fixture->exclude, partitions};
     struct error error;
 
@@ -407,7 +409,7 @@ static void keeps_what_is_held(void)
         judge(&fixture, ref, "");
         REQUIRE(ref->target_count == 1);
         pending[i] = ref->targets[0];
-        CHECK(window_change(&fixture.window, pending[i], 1, 0, 0));
+        CHECK(window_change(&fixture.window, pending[i], INSERT_AT(0, 0)));
         if (i == 4) {
             window_close(&fixture.window, &closed);
         }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "arrive.h"
 #include "base/clock.h"
 #include "batch/name.h"
 #include "check.h"
@@ -18,7 +19,8 @@ static struct unseen unseen;
 
 static void open_window(struct window *window, int64_t debounce_us, int64_t max_wait_us)
 {
-    struct window_limits limits = {debounce_us, max_wait_us, 3};
+    struct window_limits limits = {
+        .debounce_us = debounce_us, .max_wait_us = max_wait_us, .max_pending = 3};
 
     unseen_init(&unseen, 4096);
     window_init(window, &limits, &unseen);
@@ -52,7 +54,7 @@ static void end_test(struct window *window)
 /* A change at `now_us` of the monotonic clock, 1000 s later on the wall. */
 static void change(struct window *window, struct name *name, int64_t now_us)
 {
-    CHECK(window_change(window, name, 1, now_us, now_us + 1000 * CLOCK_S));
+    CHECK(window_change(window, name, INSERT_AT(now_us, now_us + 1000 * CLOCK_S)));
 }
 
 /* Seals it: what the item was is in `window` no more. */
@@ -157,18 +159,18 @@ static void one_event_a_payload(void)
     change(&window, b, 130);
     CHECK_INT(window.item.len, 2);
     CHECK(window.item.events[0].name == b && window.item.events[1].name == a);
-    CHECK_INT(window.item.events[0].count, 3);
-    CHECK_INT(window.item.events[1].count, 1);
-    CHECK_INT(window.item.events[0].first_seen_us, 100 + 1000 * CLOCK_S);
-    CHECK_INT(window.item.events[1].first_seen_us, 110 + 1000 * CLOCK_S);
+    CHECK_INT(window.item.events[0].tally.count, 3);
+    CHECK_INT(window.item.events[1].tally.count, 1);
+    CHECK_INT(window.item.events[0].tally.first_seen_us, 100 + 1000 * CLOCK_S);
+    CHECK_INT(window.item.events[1].tally.first_seen_us, 110 + 1000 * CLOCK_S);
     CHECK_INT(place_of(&window, b), 0);
     CHECK_INT(place_of(&window, a), 1);
     close_window(&window);
     CHECK_INT(window.item.len, 0);
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     change(&window, a, 200);
-    CHECK_INT(window.item.events[0].count, 1);
-    CHECK_INT(window.item.events[0].first_seen_us, 200 + 1000 * CLOCK_S);
+    CHECK_INT(window.item.events[0].tally.count, 1);
+    CHECK_INT(window.item.events[0].tally.first_seen_us, 200 + 1000 * CLOCK_S);
     end_test(&window);
 }
 
@@ -293,7 +295,7 @@ static void cleared(void)
     CHECK(window_deadline(&window) == CLOCK_NEVER);
     change(&window, a, 200); /* the next stream's window */
     CHECK_INT(window_deadline(&window), 250);
-    CHECK_INT(window.item.events[0].count, 1);
+    CHECK_INT(window.item.events[0].tally.count, 1);
     CHECK(!unseen_any(&unseen, UNSEEN_OPEN)); /* its transaction is over */
     end_test(&window);
 }
@@ -426,9 +428,9 @@ static void closed(void)
     CHECK_INT(window_deadline(&window), 360);
     CHECK_INT(place_of(&window, b), 0);
     CHECK_INT(b->refs, 2);
-    CHECK_INT(first.events[1].count, 1);
-    CHECK_INT(window.item.events[0].count, 2);
-    CHECK_INT(window.item.events[0].first_seen_us, 300 + 1000 * CLOCK_S);
+    CHECK_INT(first.events[1].tally.count, 1);
+    CHECK_INT(window.item.events[0].tally.count, 2);
+    CHECK_INT(window.item.events[0].tally.first_seen_us, 300 + 1000 * CLOCK_S);
     item_clear(&first);
     CHECK(a->refs == 0 && b->refs == 1);
     window_close(&window, &first); /* the memory serves again */
@@ -486,7 +488,8 @@ static void sealed_resync(void)
 
 static void no_limits(void)
 {
-    struct window_limits limits = {CLOCK_NEVER, CLOCK_NEVER, SIZE_MAX};
+    struct window_limits limits = {
+        .debounce_us = CLOCK_NEVER, .max_wait_us = CLOCK_NEVER, .max_pending = SIZE_MAX};
     struct window window;
 
     unseen_init(&unseen, 4096);
@@ -500,7 +503,7 @@ static void no_limits(void)
 static void many_payloads(void)
 {
     enum { MANY = 8192 };
-    struct window_limits limits = {50, 1000, MANY};
+    struct window_limits limits = {.debounce_us = 50, .max_wait_us = 1000, .max_pending = MANY};
     struct name **many = calloc(MANY, sizeof(*many));
     struct window window;
 
@@ -519,7 +522,8 @@ static void many_payloads(void)
     CHECK_INT(window.item.resync, RESYNC_NONE);
     CHECK_INT(window.item.len, MANY);
     for (size_t i = 0; i < window.item.len; i++) {
-        if (!CHECK(window.item.events[i].name == many[i] && window.item.events[i].count == 2)) {
+        if (!CHECK(window.item.events[i].name == many[i] &&
+                   window.item.events[i].tally.count == 2)) {
             break;
         }
     }
@@ -536,7 +540,7 @@ static void many_payloads(void)
 static void unknown_change(struct window *window, struct tally *tally, uint32_t xid, int64_t now_us)
 {
     window_begin(window, xid);
-    window_tally(window, tally, 1, now_us + 1000 * CLOCK_S);
+    window_tally(window, tally, INSERT_AT(0, now_us + 1000 * CLOCK_S));
     window_unknown(window, now_us);
     CHECK(window_commit(window, 0x100 + xid));
 }
@@ -545,7 +549,7 @@ static void unknown_change(struct window *window, struct tally *tally, uint32_t 
 static void late_ones_of_the_transaction_under_way(void)
 {
     struct window_late late = {true, 700, UNSEEN_UNKNOWN};
-    struct tally tally = {1, 1500, 1};
+    struct tally tally = {.count = 1, .first_seen_us = 1500, .arrival = 1};
     struct window window;
 
     open_window(&window, 50, 1000);
@@ -577,11 +581,11 @@ static void late_ones_stand_in_order(void)
     window_close(&window, &closed);
     REQUIRE(closed.len == 3);
     CHECK(closed.events[2].name == c);
-    CHECK_INT(closed.events[2].count, 2);
-    CHECK_INT(closed.events[2].first_seen_us, 12 + 1000 * CLOCK_S);
+    CHECK_INT(closed.events[2].tally.count, 2);
+    CHECK_INT(closed.events[2].tally.first_seen_us, 12 + 1000 * CLOCK_S);
     for (size_t i = 0; i < 2; i++) {
-        CHECK_INT(closed.events[i].count, closed.events[i].name == a ? 2 : 1);
-        CHECK_INT(closed.events[i].first_seen_us, 10 + 1000 * CLOCK_S);
+        CHECK_INT(closed.events[i].tally.count, closed.events[i].name == a ? 2 : 1);
+        CHECK_INT(closed.events[i].tally.first_seen_us, 10 + 1000 * CLOCK_S);
     }
     item_clear(&closed);
     item_free(&closed);
@@ -639,7 +643,7 @@ static void unknown_ones_open_no_window(void)
 static void late_ones_have_an_lsn(void)
 {
     struct window_late late = {true, 700, UNSEEN_STREAMED};
-    struct tally tally = {2, 1500, 1};
+    struct tally tally = {.count = 2, .first_seen_us = 1500, .arrival = 1};
     struct window window;
     struct item closed = {0};
 
@@ -671,9 +675,9 @@ static void tallies(void)
     struct tally first = {0}, second = {0}, sum = {0};
 
     open_window(&window, 50, 1000);
-    window_tally(&window, &first, 1, 100);
-    window_tally(&window, &second, 1, 90); /* the wall clock went back */
-    window_tally(&window, &first, 1, 110);
+    window_tally(&window, &first, INSERT_AT(0, 100));
+    window_tally(&window, &second, INSERT_AT(0, 90)); /* the wall clock went back */
+    window_tally(&window, &first, INSERT_AT(0, 110));
     tally_add(&sum, &second);
     tally_add(&sum, &first);
     CHECK_INT(sum.count, 3);
