@@ -59,6 +59,7 @@ static void read_all(enum plugin plugin, struct slice text, size_t first, struct
             break;
         }
     }
+    decoder_free(&decoder);
     buffer_free(&content);
 }
 
@@ -91,6 +92,7 @@ static void check_json(struct slice text)
         MUST(slice_equal((struct slice){ours[0].data, ours[0].len}, slice_of(schema->valuestring)));
         MUST(slice_equal((struct slice){ours[1].data, ours[1].len}, slice_of(table->valuestring)));
     }
+    decoder_free(&decoder);
     buffer_free(&ours[0]);
     buffer_free(&ours[1]);
     cJSON_Delete(object);

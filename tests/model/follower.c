@@ -57,7 +57,9 @@ static void take_batch(struct follower *follower, const char *line)
     for (const char *at = line; (at = strstr(at, "\"payload\":")) != NULL; at++) {
         payloads++;
     }
-    if (named != payloads) {
+    if (follower->keyed) {
+        keyed_take(follower->conn, line);
+    } else if (named != payloads) {
         fail("a payload that nobody watches");
     }
 }
@@ -71,6 +73,9 @@ void follower_take(struct follower *follower, const char *line)
         follower->journal_told = 0;
         for (size_t i = 0; i < follower->count; i++) {
             fetch(follower, i, follower->copy[i]);
+        }
+        if (follower->keyed) {
+            keyed_take(follower->conn, line);
         }
     } else if (strncmp(line, "{\"type\":\"batch\"", 15) == 0) {
         take_batch(follower, line);
@@ -91,5 +96,5 @@ bool follower_is_right(struct follower *follower, char wrong[TEXT_MAX])
             return false;
         }
     }
-    return true;
+    return !follower->keyed || keyed_is_right(follower->conn, wrong);
 }

@@ -85,15 +85,21 @@ PGconn *connect_to(const char *conninfo)
 
 bool ask(PGconn *conn, char *value, size_t size, const char *format, ...)
 {
-    long long until_ms = now_ms() + AWAY_MS;
     char sql[1000];
-    PGresult *result;
     va_list args;
-    bool ok;
 
     va_start(args, format);
     vsnprintf(sql, sizeof(sql), format, args);
     va_end(args);
+    return ask_text(conn, value, size, sql);
+}
+
+bool ask_text(PGconn *conn, char *value, size_t size, const char *sql)
+{
+    long long until_ms = now_ms() + AWAY_MS;
+    PGresult *result;
+    bool ok;
+
     while (result = PQexec(conn, sql), PQstatus(conn) != CONNECTION_OK) {
         PQclear(result);
         if (now_ms() > until_ms) {
@@ -249,9 +255,9 @@ static void tell_round(long long number)
 
     printf(
         "round %lld: right; %u transactions, %u faults, %zu lines, %zu resyncs so far; pgnudge has "
-        "%lu KiB, %u descriptors, %.2f s of CPU\n",
+        "%lu KiB, %u descriptors, %.2f s of CPU; %u events had keys\n",
         number, shared->done, shared->faulted, follower.lines, follower.resyncs, health.memory_kib,
-        health.descriptors, health.cpu_s);
+        health.descriptors, health.cpu_s, keyed_so_far());
     fflush(stdout);
 }
 
@@ -304,6 +310,15 @@ int main(int argc, char **argv)
     follower.names = names;
     /* Only ordinary ones: a filter in the server. */
     follower.count = argc > 5 && strcmp(argv[5], "--tables=m.j,m.a,m.b") == 0 ? 3 : 5;
+    if (argc > 5 && strcmp(argv[5], "--tables=m.j,m.k,m.kp,m.ke") == 0) {
+        make_keyed_tables(follower.conn);
+        PQclear(PQexec(follower.conn, "DROP PUBLICATION IF EXISTS everything"));
+        if (strcmp(argv[argc - 1], "--publication=everything") == 0) {
+            PQclear(PQexec(follower.conn, "CREATE PUBLICATION everything FOR ALL TABLES"));
+        }
+        follower.count = 1;
+        follower.keyed = shared->keyed = true;
+    }
     fd = start_pgnudge(argv[1], argv + 5, argc - 5);
     if (!follow(fd, now_ms() + LIVE_MS, is_live)) {
         fail("no resync");
@@ -314,6 +329,9 @@ int main(int argc, char **argv)
     }
     kill(shared->pgnudge, SIGTERM);
     waitpid(shared->pgnudge, NULL, 0);
-    printf("seed %llu: right\n", (unsigned long long)seed);
+    if (follower.keyed && keyed_so_far() == 0) {
+        fail("no event had keys");
+    }
+    printf("seed %llu: right%s\n", (unsigned long long)seed, follower.keyed ? ", with keys" : "");
     return 0;
 }

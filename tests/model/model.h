@@ -22,6 +22,7 @@
 struct shared {
     volatile bool writing;  /* writers go on */
     volatile bool faults;   /* so do the faults */
+    bool keyed;             /* --keys: see keyed.c */
     volatile pid_t pgnudge; /* 0 where it isn't there */
     volatile unsigned next; /* of `history` */
     volatile unsigned done; /* transactions */
@@ -54,12 +55,29 @@ long long now_ms(void);
 bool ask(PGconn *conn, char *value, size_t size, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* The same for a text of any length. */
+bool ask_text(PGconn *conn, char *value, size_t size, const char *sql);
+
 /* ---- writers.c ---- */
 
 void make_tables(PGconn *conn);
 
 /* A writer's whole life. What a lost connection leaves prepared is rolled back. */
 void write_until_stopped(struct shared *shared, const char *conninfo, int number, uint64_t seed);
+
+/* What asks for a resync, as at the end of a migration. */
+#define MESSAGE "SELECT pg_logical_emit_message(true, 'pgnudge', '')"
+
+/* ---- keyed.c ---- */
+
+void make_keyed_tables(PGconn *conn);
+void keyed_dml(struct random *random, char *sql, size_t size);
+void keyed_ddl(struct random *random, char *sql, size_t size);
+void keyed_take(PGconn *conn, const char *line);
+bool keyed_is_right(PGconn *conn, char wrong[TEXT_MAX]);
+
+/* Events with keys, until now. */
+unsigned keyed_so_far(void);
 
 /* ---- health.c ---- */
 
@@ -91,6 +109,7 @@ struct follower {
     bool live;             /* a resync has come */
     size_t lines;
     size_t resyncs;
+    bool keyed;
     char history[HISTORY][TEXT_MAX];
 };
 

@@ -12,8 +12,6 @@
 /* DDL makes resyncs of batches: it comes for a third of the time, so that batches come as well. */
 #define DDL_SPELL_MS 700
 
-#define MESSAGE "SELECT pg_logical_emit_message(true, 'pgnudge', '')"
-
 static const char tables[] =
     "DROP SCHEMA IF EXISTS m CASCADE; DROP SCHEMA IF EXISTS m2 CASCADE;"
     "CREATE SCHEMA m; CREATE SCHEMA m2;"
@@ -232,9 +230,9 @@ static void transact(struct shared *shared, PGconn *conn, struct random *random,
         bool savepoint = random_one_in(random, 4);
 
         if (spell && random_one_in(random, 6)) {
-            ddl(random, sql, sizeof(sql));
+            (shared->keyed ? keyed_ddl : ddl)(random, sql, sizeof(sql));
         } else {
-            dml(random, sql, sizeof(sql));
+            (shared->keyed ? keyed_dml : dml)(random, sql, sizeof(sql));
         }
         snprintf(all + strlen(all), sizeof(all) - strlen(all), " | %s%.400s", savepoint ? "S " : "",
                  sql);

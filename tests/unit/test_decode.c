@@ -172,6 +172,7 @@ static void decode_cut(enum plugin plugin, struct slice text, const size_t *cuts
         free(piece);
         start = end;
     }
+    decoder_free(&decoder);
 }
 
 static void decode(enum plugin plugin, struct slice text, struct buffer *log)

@@ -178,6 +178,154 @@ static void wal2json(void)
     }
 }
 
+/* ---- pgoutput ---- */
+
+#define BE16(n)         "\0" n
+#define BE32(n)         "\0\0\0" n
+#define RELATION(cols)  "R" BE32("\5") "s\0t\0d" BE16(cols)
+#define COL(name, type) "\1" name "\0" BE32(type) "\xff\xff\xff\xff"
+#define TEXT(len, text) "t" BE32(len) text
+
+struct binary_case {
+    struct slice relation;
+    struct slice text;
+    const struct key_columns *columns;
+    const char *keys;
+};
+
+/* Each message whole, or in two pieces; the first has the heads of both. */
+static void read_binary(const struct binary_case *row)
+{
+    for (size_t cut = 6; cut <= row->text.len; cut++) {
+        size_t head = cut < row->relation.len && cut > 12 ? cut : row->relation.len;
+        struct buffer out = {0};
+        struct decoder decoder;
+        bool found = false;
+
+        CASE("relation cut at %zu, row at %zu of %zu", head, cut, row->text.len);
+        decoder_init(&decoder, PLUGIN_PGOUTPUT);
+        feed(&decoder, (struct slice){row->relation.data, head}, true, head < row->relation.len,
+             &id, &out);
+        if (head < row->relation.len) {
+            feed(&decoder, (struct slice){row->relation.data + head, row->relation.len - head},
+                 false, false, &id, &out);
+        }
+        found = feed(&decoder, (struct slice){row->text.data, cut}, true, cut < row->text.len,
+                     row->columns, &out);
+        if (cut < row->text.len) {
+            found |= feed(&decoder, (struct slice){row->text.data + cut, row->text.len - cut},
+                          false, false, row->columns, &out);
+        }
+        CHECK(found);
+        CHECK_BUFFER(out, row->keys);
+        buffer_free(&out);
+        decoder_free(&decoder);
+    }
+}
+
+#define ID_X BYTES_OF(RELATION("\2") COL("id", "\x17") COL("x", "\x19"))
+#define X_ID BYTES_OF(RELATION("\2") COL("x", "\x19") COL("id", "\x10"))
+#define A_B  BYTES_OF(RELATION("\2") COL("a", "\x11") COL("b", "\x17"))
+#define BYTES_OF(literal)                                                                          \
+    {                                                                                              \
+        (literal), sizeof(literal) - 1                                                             \
+    }
+
+static void pgoutput(void)
+{
+    static const struct binary_case cases[] = {
+        {ID_X, BYTES_OF("I" BE32("\5") "N" BE16("\2") TEXT("\1", "7") "n"), &id, "(7|)"},
+        {X_ID, BYTES_OF("I" BE32("\5") "N" BE16("\2") TEXT("\3", "abc") TEXT("\1", "t")), &id,
+         "(true|)"},
+        {X_ID, BYTES_OF("I" BE32("\5") "N" BE16("\2") "n" TEXT("\1", "f")), &id, "(false|)"},
+        {ID_X, BYTES_OF("I" BE32("\5") "N" BE16("\2") TEXT("\0", "") "n"), &id, "(|)"},
+        {ID_X,
+         BYTES_OF("I" BE32("\5") "N" BE16("\2") "n"
+                                                "n"),
+         &id, ""},
+        {ID_X, BYTES_OF("U" BE32("\5") "N" BE16("\2") TEXT("\1", "7") "u"), &id, "(7|)"},
+        {ID_X, BYTES_OF("U" BE32("\5") "N" BE16("\2") "u" TEXT("\1", "7")), &id, ""},
+        {ID_X,
+         BYTES_OF("U" BE32("\5") "K" BE16("\2") TEXT("\1", "6") "n"
+                                                                "N" BE16("\2") TEXT("\1", "7") "n"),
+         &id, "(6|)(7|)"},
+        {ID_X,
+         BYTES_OF("U" BE32("\5") "O" BE16("\2") TEXT("\1", "6")
+                      TEXT("\2", "xy") "N" BE16("\2") "u"
+                                                      "u"),
+         &id, "(6|)(6|)"},
+        {ID_X, BYTES_OF("D" BE32("\5") "K" BE16("\2") TEXT("\1", "6") "n"), &id, "(6|)"},
+        {ID_X,
+         BYTES_OF("D" BE32("\5") "K" BE16("\2") "n"
+                                                "n"),
+         &id, ""},
+        {A_B, BYTES_OF("D" BE32("\5") "K" BE16("\2") TEXT("\4", "\\x00") TEXT("\1", "6")), &two,
+         "(6|\\x00|)"},
+        {ID_X, BYTES_OF("D" BE32("\5") "K" BE16("\2") TEXT("\1", "6") "n"), &two, ""},
+        {ID_X,
+         BYTES_OF("I" BE32("\5") "N" BE16("\3") "n"
+                                                "n" TEXT("\1", "6")),
+         &id, ""},
+        {ID_X, BYTES_OF("I" BE32("\5") "N" BE16("\2") TEXT("\2", "6")), &id, ""},
+        {ID_X, BYTES_OF("I" BE32("\5") "X" BE16("\2") TEXT("\1", "6") "n"), &id, ""},
+        {ID_X,
+         BYTES_OF("I" BE32("\5") "N" BE16("\2") "b" BE32("\1") "6"
+                                                               "n"),
+         &id, ""},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        read_binary(&cases[i]);
+    }
+}
+
+/* A relation that wasn't described, described anew, with too many columns; a cut list of them. */
+static void relations(void)
+{
+    static const struct slice row = BYTES_OF("I" BE32("\5") "N" BE16("\1") TEXT("\1", "7"));
+    static const struct slice renamed =
+        BYTES_OF("R" BE32("\5") "s\0u\0d" BE16("\1") COL("id", "\x17"));
+    struct slice truncate = BYTES_OF("T" BE32("\2") "\0" BE32("\5") BE32("\5"));
+    struct buffer wide = {0}, out = {0};
+    struct decoder decoder;
+    struct change change;
+
+    decoder_init(&decoder, PLUGIN_PGOUTPUT);
+    decoder_begin(&decoder, row, false);
+    CHECK(decoder_next(&decoder, &change) && change.kind == CHANGE_UNREADABLE);
+    CHECK(!feed(&decoder, (struct slice)X_ID, true, false, &id, &out));
+    CHECK(!feed(&decoder, renamed, true, false, &id, &out));
+    decoder_begin(&decoder, row, false);
+    CHECK(decoder_next(&decoder, &change) && change.kind == CHANGE_TABLE);
+    CHECK_SLICE(change.name, BYTES("s\0u"));
+    for (size_t cut = 7; cut <= truncate.len; cut++) {
+        int count = 0;
+
+        CASE("list cut at %zu", cut);
+        decoder_begin(&decoder, (struct slice){truncate.data, cut}, cut < truncate.len);
+        while (decoder_next(&decoder, &change)) {
+            CHECK(change.kind == CHANGE_TABLE && change.operation == OPERATION_TRUNCATE);
+            count++;
+        }
+        if (cut < truncate.len) {
+            decoder_more(&decoder, (struct slice){truncate.data + cut, truncate.len - cut}, false);
+            while (decoder_next(&decoder, &change)) {
+                count++;
+            }
+        }
+        CHECK_INT(count, 2);
+    }
+    buffer_append(&wide, "R" BE32("\5") "s\0t\0d\6\x40", 12);
+    for (int i = 0; i < 0x640; i++) {
+        buffer_append(&wide, COL("a long name of a column", "\x17"), 33);
+    }
+    CHECK(!feed(&decoder, (struct slice){wide.data, wide.len}, true, false, &id, &out));
+    CHECK(feed(&decoder, row, true, false, &id, &out)); /* its key isn't known, but it is */
+    CHECK_BUFFER(out, "");
+    buffer_free(&wide);
+    decoder_free(&decoder);
+}
+
 /* A key of KEY_TEXT_MAX bytes is known, one byte more isn't; nor is what is longer kept. */
 static void long_keys(void)
 {
@@ -213,6 +361,8 @@ static void long_keys(void)
 static const struct check_test tests[] = {
     {"rows of test_decoding", test_decoding},
     {"rows of wal2json", wal2json},
+    {"rows of pgoutput", pgoutput},
+    {"relations of pgoutput", relations},
     {"long keys", long_keys},
 };
 
