@@ -127,13 +127,12 @@ fallbacks() {
 
 # Each of these would give a wrong key, or leave one out, where only the key's columns were compared.
 changed_definitions() {
-    sql 'DROP TABLE IF EXISTS t, u, e; DROP TYPE IF EXISTS mood;
-         CREATE TABLE t (id int PRIMARY KEY, v int NOT NULL UNIQUE, w int);
+    sql 'DROP TABLE IF EXISTS t, u, e; DROP TYPE IF EXISTS mood' \
+        "CREATE TYPE mood AS ENUM ('a', 'b')" 'CREATE TABLE t (id int PRIMARY KEY, v int NOT NULL UNIQUE, w int);
          INSERT INTO t SELECT i, 100 + i FROM generate_series(1, 9) i;
          CREATE TABLE u (id int NOT NULL, v int NOT NULL, CONSTRAINT k1 PRIMARY KEY (id));
          INSERT INTO u SELECT i, 100 + i FROM generate_series(1, 9) i;
-         CREATE TYPE mood AS ENUM ($$a$$, $$b$$); CREATE TABLE e (m mood PRIMARY KEY, v int);
-         INSERT INTO e VALUES ($$a$$, 1), ($$b$$, 2)'
+         CREATE TABLE e (m mood PRIMARY KEY, v int)' "INSERT INTO e VALUES ('a', 1), ('b', 2)"
     watch public.t,public.u,public.e
     told 'UPDATE t SET w = 1 WHERE id = 1' '["1"]'
     if [[ ${source[1]} != everything ]]; then # where the server would refuse the UPDATE
@@ -151,8 +150,8 @@ changed_definitions() {
     told 'BEGIN; ALTER TABLE u RENAME id TO x; ALTER TABLE u RENAME v TO id; ALTER TABLE u RENAME x TO v;
           UPDATE u SET v = 60 WHERE id = 103; COMMIT' '"whole"'
     again 'UPDATE u SET v = v WHERE id = 104' '["104"]'
-    again 'UPDATE e SET v = 5 WHERE m = $$a$$' '["a"]'
-    told 'BEGIN; ALTER TYPE mood RENAME VALUE $$a$$ TO $$z$$; DELETE FROM e WHERE v = 5; COMMIT' '"whole"'
+    again "UPDATE e SET v = 5 WHERE m = 'a'" '["a"]'
+    told "BEGIN; ALTER TYPE mood RENAME VALUE 'a' TO 'z'; DELETE FROM e WHERE v = 5; COMMIT" '"whole"'
 }
 
 # again SQL EXPECTED: as told, once what the keys are made of has been read anew.

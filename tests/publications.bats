@@ -114,6 +114,7 @@ more_failures() {
 
 @test "what can't be combined, and is given too often" {
     run -2 --separate-stderr pgnudge --publication p --plugin wal2json
+    # shellcheck disable=SC2154 # set by "run"
     [[ $stderr == *'not the one of --plugin'* ]]
     run -2 --separate-stderr pgnudge --publication ''
     run -2 --separate-stderr pgnudge --plugin pgoutput

@@ -55,20 +55,21 @@ static uint32_t *slot_of(const struct keyset *keys, struct slice key)
 
 static bool grow(struct keyset *keys)
 {
-    struct keyset bigger = *keys;
+    size_t cap = keys->cap > 0 ? keys->cap * 2 : CAP_MIN;
+    uint32_t *slots = calloc(cap, sizeof(*slots));
+    uint32_t *before = keys->slots;
     struct slice key;
     size_t at = 0;
 
-    bigger.cap = keys->cap > 0 ? keys->cap * 2 : CAP_MIN;
-    bigger.slots = calloc(bigger.cap, sizeof(*bigger.slots));
-    if (bigger.slots == NULL) {
+    if (slots == NULL) {
         return false;
     }
+    keys->slots = slots;
+    keys->cap = cap;
     for (size_t place = 0; keyset_next(keys, &at, &key); place = at) {
-        *slot_of(&bigger, key) = (uint32_t)place + 1;
+        *slot_of(keys, key) = (uint32_t)place + 1;
     }
-    free(keys->slots);
-    *keys = bigger;
+    free(before);
     return true;
 }
 

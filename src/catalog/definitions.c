@@ -251,8 +251,12 @@ bool definitions_read_reason(struct query_row *row, size_t *number, bool *is_par
     return true;
 }
 
-/* Its columns and their names as JSON, in one piece of memory. False: out of memory. */
-static bool keep_columns(struct definitions *definitions, struct definition *definition)
+/*
+ * Its columns and their names as JSON, in one piece of memory, which the caller owns. NULL: out of
+ * memory.
+ */
+static void *keep_columns(const struct definitions *definitions, struct key_columns *kept,
+                          const char **kept_json)
 {
     size_t columns_len = definitions->parts * sizeof(struct key_column);
     struct buffer json = {0};
@@ -284,12 +288,11 @@ static bool keep_columns(struct definitions *definitions, struct definition *def
             columns[i].type = definitions->part[i].type;
             text += definitions->part[i].len;
         }
-        definition->columns = (struct key_columns){definitions->parts, columns};
-        definition->json = text;
-        definition->memory = columns;
+        *kept = (struct key_columns){definitions->parts, columns};
+        *kept_json = text;
     }
     buffer_free(&json);
-    return columns != NULL;
+    return columns;
 }
 
 /* All its rows are there. */
@@ -298,8 +301,9 @@ static void end_one(struct definitions *definitions)
     struct definition *definition = definitions->taking;
 
     definitions->taking = NULL;
-    if (definition != NULL && definitions->parts > 0 && keep_columns(definitions, definition)) {
-        definition->state = DEFINITION_USABLE;
+    if (definition != NULL && definitions->parts > 0) {
+        definition->memory = keep_columns(definitions, &definition->columns, &definition->json);
+        definition->state = definition->memory != NULL ? DEFINITION_USABLE : DEFINITION_NONE;
     }
 }
 

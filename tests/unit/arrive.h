@@ -7,10 +7,8 @@
 
 /* One row has been inserted. */
 #define INSERT_AT(now, wall)                                                                       \
-    (&(struct arriving){.operation = OPERATION_INSERT,                                             \
-                        .count = 1,                                                                \
-                        .now_us = (now),                                                           \
-                        .wall_us = (wall)})
+    (&(struct arriving){                                                                           \
+        .operation = OPERATION_INSERT, .count = 1, .now_us = (now), .wall_us = (wall)})
 
 #define STYLE(how) (&(struct item_style){.format = (how)})
 
