@@ -49,7 +49,7 @@ figures() {
 }
 
 @test "every other part fills its lines" {
-    bench "$PGNUDGE" big latency start idle memory catalog tls decode >table || { cat said && false; }
+    bench "$PGNUDGE" big latency start idle memory catalog tls keys decode >table || { cat said && false; }
     cat table
     local both='([0-9.]+ +[0-9.-]+|- +[0-9.]+)' range='(-|[0-9.]+ to [0-9.]+)'
     run -1 grep -vE "^[A-Za-z0-9/]+ +$both +[0-9.-]+  $range\$" <(figures)
@@ -58,7 +58,7 @@ figures() {
     for part in BIG LATENCY START IDLE MEMORY CATALOG TLS DECODE; do
         grep -q "^${part}[:,]" table
     done
-    for part in big latency memory catalog tls decode; do
+    for part in big latency memory catalog tls keys decode; do
         grep -qE "^$part: .* (by half|yes|NO)$" table
     done
 }

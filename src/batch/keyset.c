@@ -43,48 +43,56 @@ static struct slice key_at(const struct keyset *keys, size_t at)
 }
 
 /* The slot that has the key, or the free one where it would be. */
-static uint32_t *slot_of(const struct keyset *keys, struct slice key)
+static struct keyset_slot *slot_of(const struct keyset *keys, struct slice key, uint32_t hash)
 {
-    size_t i = (size_t)siphash(keys->pool->hash_key, key) & (keys->cap - 1);
+    size_t i = hash & (keys->cap - 1);
 
-    while (keys->slots[i] != 0 && !slice_equal(key_at(keys, keys->slots[i] - 1), key)) {
+    while (keys->slots[i].place != 0 &&
+           !(keys->slots[i].hash == hash &&
+             slice_equal(key_at(keys, keys->slots[i].place - 1), key))) {
         i = (i + 1) & (keys->cap - 1);
     }
     return &keys->slots[i];
 }
 
+/* At most half of the slots are taken. */
 static bool grow(struct keyset *keys)
 {
+    struct keyset_slot *before = keys->slots;
     size_t cap = keys->cap > 0 ? keys->cap * 2 : CAP_MIN;
-    uint32_t *slots = calloc(cap, sizeof(*slots));
-    uint32_t *before = keys->slots;
-    struct slice key;
-    size_t at = 0;
+    struct keyset_slot *slots = calloc(cap, sizeof(*slots));
 
     if (slots == NULL) {
         return false;
     }
+    for (size_t i = 0; i < keys->cap; i++) {
+        size_t at = before[i].hash & (cap - 1);
+
+        while (before[i].place != 0 && slots[at].place != 0) {
+            at = (at + 1) & (cap - 1);
+        }
+        if (before[i].place != 0) {
+            slots[at] = before[i];
+        }
+    }
     keys->slots = slots;
     keys->cap = cap;
-    for (size_t place = 0; keyset_next(keys, &at, &key); place = at) {
-        *slot_of(keys, key) = (uint32_t)place + 1;
-    }
     free(before);
     return true;
 }
 
 static enum keyset_result add(struct keyset *keys, struct slice key, size_t max)
 {
+    uint32_t hash = (uint32_t)siphash(keys->pool->hash_key, key);
     uint16_t len = (uint16_t)key.len;
-    uint32_t *slot;
+    struct keyset_slot *slot;
 
-    /* At most half of the slots are taken. */
     if ((keys->len + 1) * 2 > keys->cap && !grow(keys)) {
         return KEYSET_NO_MEMORY;
     }
-    slot = slot_of(keys, key);
-    if (*slot != 0) {
-        keys->newest = *slot - 1;
+    slot = slot_of(keys, key, hash);
+    if (slot->place != 0) {
+        keys->newest = slot->place - 1;
         return KEYSET_TAKEN;
     }
     if (keys->len == max) {
@@ -96,7 +104,7 @@ static enum keyset_result add(struct keyset *keys, struct slice key, size_t max)
     if (keys->text.failed) {
         return KEYSET_NO_MEMORY;
     }
-    *slot = (uint32_t)keys->newest + 1;
+    *slot = (struct keyset_slot){hash, (uint32_t)keys->newest + 1};
     keys->len++;
     return KEYSET_TAKEN;
 }

@@ -20,11 +20,16 @@ struct keyset_pool {
     size_t bytes; /* that all of them hold */
 };
 
+struct keyset_slot {
+    uint32_t hash;
+    uint32_t place; /* 1 + that of the key in `text`; 0: the slot is free */
+};
+
 struct keyset {
-    struct keyset_pool *pool; /* borrowed */
-    struct buffer text;       /* of each key: its length (16 bits) and its bytes */
-    uint32_t *slots;          /* a hash table: 1 + the place of a key in `text`, or 0 */
-    size_t cap;               /* a power of two, or 0 */
+    struct keyset_pool *pool;  /* borrowed */
+    struct buffer text;        /* of each key: its length (16 bits) and its bytes */
+    struct keyset_slot *slots; /* a hash table */
+    size_t cap;                /* a power of two, or 0 */
     size_t len;
     size_t newest; /* its place in `text` */
 };

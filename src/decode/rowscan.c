@@ -16,7 +16,7 @@ void row_scan_begin(struct row_scan *scan, const struct key_columns *columns,
     for (int side = 0; side < ROW_SIDES; side++) {
         scan->tuples[side].there = false;
         scan->tuples[side].known = 0;
-        scan->tuples[side].text_len = 0;
+        scan->tuples[side].text_len = scan->tuples[side].parts = 0;
     }
     row_scan_tuple(scan, operation == OPERATION_DELETE ? ROW_OLD : ROW_NEW);
 }
@@ -46,7 +46,7 @@ bool row_scan_value(struct row_scan *scan, struct slice text)
     if (scan->part < 0 || text.len == 0) {
         return true;
     }
-    if (text.len > KEY_TEXT_MAX - tuple->text_len) {
+    if (text.len > KEY_TEXT_MAX - tuple->text_len + tuple->parts) {
         return false;
     }
     memcpy(tuple->text + tuple->text_len, text.data, text.len);
@@ -64,7 +64,9 @@ void row_scan_value_end(struct row_scan *scan, bool known)
     if (known) {
         tuple->known |= UINT32_C(1) << scan->part;
         tuple->start[scan->part] = (uint16_t)scan->value_start;
+        tuple->text[tuple->text_len++] = '\0';
         tuple->len[scan->part] = (uint16_t)(tuple->text_len - scan->value_start);
+        tuple->parts++;
     } else {
         tuple->text_len = scan->value_start;
     }
@@ -92,26 +94,36 @@ bool row_scan_token(struct row_scan *scan, struct slice text)
     return true;
 }
 
-/* The key of one side, a part that is missing there from the other: unchanged TOAST stays away. */
+/* A part, its NUL included; one that is missing in the new row from the old: unchanged TOAST stays
+ * away. False: it isn't known. */
+static bool part_of(const struct row_scan *scan, enum row_side side, size_t part,
+                    struct slice *text)
+{
+    const struct row_tuple *tuple = &scan->tuples[side];
+
+    if ((tuple->known >> part & 1) == 0 && side == ROW_NEW) {
+        tuple = &scan->tuples[ROW_OLD];
+    }
+    *text = (struct slice){tuple->text + tuple->start[part], tuple->len[part]};
+    return (tuple->known >> part & 1) != 0 &&
+           memchr(text->data, '\0', text->len) == text->data + text->len - 1;
+}
+
+/* The key of one side. */
 static bool assemble(struct row_scan *scan, enum row_side side, struct slice *key)
 {
+    struct slice part;
     size_t len = 0;
 
+    if (scan->columns->len == 1) {
+        return part_of(scan, side, 0, key);
+    }
     for (size_t i = 0; i < scan->columns->len; i++) {
-        const struct row_tuple *tuple = &scan->tuples[side];
-        const char *text;
-
-        if ((tuple->known >> i & 1) == 0 && side == ROW_NEW) {
-            tuple = &scan->tuples[ROW_OLD];
-        }
-        text = tuple->text + tuple->start[i];
-        if ((tuple->known >> i & 1) == 0 || tuple->len[i] > KEY_TEXT_MAX - len ||
-            memchr(text, '\0', tuple->len[i]) != NULL) {
+        if (!part_of(scan, side, i, &part) || part.len > sizeof(scan->keys[side]) - len) {
             return false;
         }
-        memcpy(scan->keys[side] + len, text, tuple->len[i]);
-        len += tuple->len[i];
-        scan->keys[side][len++] = '\0';
+        memcpy(scan->keys[side] + len, part.data, part.len);
+        len += part.len;
     }
     *key = (struct slice){scan->keys[side], len};
     return true;
@@ -127,5 +139,8 @@ void row_scan_keys(struct row_scan *scan, struct row_keys *keys)
             keys->len = 0;
             return;
         }
+    }
+    if (keys->len == 2 && slice_equal(keys->at[0], keys->at[1])) {
+        keys->len = 1;
     }
 }

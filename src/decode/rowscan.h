@@ -43,7 +43,8 @@ struct row_scan {
         uint16_t start[KEY_PARTS_MAX];
         uint16_t len[KEY_PARTS_MAX];
         size_t text_len;
-        char text[KEY_TEXT_MAX];
+        size_t parts;                            /* in the text */
+        char text[KEY_TEXT_MAX + KEY_PARTS_MAX]; /* a NUL behind each part */
     } tuples[ROW_SIDES];
     char keys[ROW_SIDES][KEY_TEXT_MAX + KEY_PARTS_MAX];
 };

@@ -24,8 +24,16 @@ enum {
     AT_NEXT  /* in front of a comma, or of the ] of a list */
 };
 
-#define COLUMN "{\"name\":\""
-#define VALUE  ",\"value\":"
+#define COLUMNS  ",\"columns\":"
+#define IDENTITY ",\"identity\":"
+#define COLUMN   "{\"name\":\""
+#define VALUE    ",\"value\":"
+
+static void skip(struct slice *text, size_t len)
+{
+    text->data += len;
+    text->len -= len;
+}
 
 static enum row_step become(struct row_scan *scan, int state)
 {
@@ -36,26 +44,30 @@ static enum row_step become(struct row_scan *scan, int state)
     return ROW_MORE;
 }
 
-/* Takes a byte of a text that must stand there; behind it comes `state`. */
-static enum row_step expect(struct row_scan *scan, const char *wanted, char byte, int state)
+/* Takes a text that must stand there, or what has come of it; behind it comes `state`. */
+static enum row_step expect(struct row_scan *scan, struct slice wanted, struct slice *text,
+                            int state)
 {
-    if (wanted[scan->depth] != byte) {
+    size_t len = wanted.len - scan->depth;
+
+    len = len < text->len ? len : text->len;
+    if (memcmp(wanted.data + scan->depth, text->data, len) != 0) {
         return ROW_UNKNOWN;
     }
-    return wanted[++scan->depth] == '\0' ? become(scan, state) : ROW_MORE;
+    skip(text, len);
+    scan->depth += (unsigned)len;
+    return scan->depth == wanted.len ? become(scan, state) : ROW_MORE;
 }
 
 /* `byte` ends the list's head. */
-static enum row_step begin_list(struct row_scan *scan, char byte)
+static enum row_step begin_list(struct row_scan *scan, struct slice head, char byte)
 {
-    struct slice head = {scan->token, scan->token_len};
-
     if (byte == '}') {
         return head.len == 0 ? ROW_DONE : ROW_UNKNOWN;
     }
-    if (slice_equal(head, slice_of(",\"columns\":"))) {
+    if (slice_equal(head, slice_of(COLUMNS))) {
         row_scan_tuple(scan, ROW_NEW);
-    } else if (slice_equal(head, slice_of(",\"identity\":"))) {
+    } else if (slice_equal(head, slice_of(IDENTITY))) {
         row_scan_tuple(scan, ROW_OLD);
     } else {
         return ROW_UNKNOWN;
@@ -63,12 +75,26 @@ static enum row_step begin_list(struct row_scan *scan, char byte)
     return become(scan, AT_COLUMN);
 }
 
-static enum row_step at_list(struct row_scan *scan, char byte)
+static enum row_step take_head(struct row_scan *scan, struct slice *text)
 {
-    if (byte == '[' || byte == '}') {
-        return begin_list(scan, byte);
+    size_t len = 0;
+    struct slice part;
+    char end;
+
+    while (len < text->len && text->data[len] != '[' && text->data[len] != '}') {
+        len++;
     }
-    return row_scan_token(scan, (struct slice){&byte, 1}) ? ROW_MORE : ROW_UNKNOWN;
+    part = (struct slice){text->data, len};
+    end = len < text->len ? text->data[len] : '\0';
+    skip(text, len + (len < text->len));
+    if (end != '\0' && scan->token_len == 0) {
+        return begin_list(scan, part, end);
+    }
+    if (!row_scan_token(scan, part)) {
+        return ROW_UNKNOWN;
+    }
+    return end != '\0' ? begin_list(scan, (struct slice){scan->token, scan->token_len}, end)
+                       : ROW_MORE;
 }
 
 /* ---- strings ---- */
@@ -121,48 +147,47 @@ static enum row_step in_escape(struct row_scan *scan, char byte)
                : ROW_UNKNOWN;
 }
 
-static enum row_step end_string(struct row_scan *scan)
+static enum row_step end_string(struct row_scan *scan, struct slice name)
 {
     if (scan->state == IN_NAME) {
-        row_scan_column(scan, (struct slice){scan->token, scan->token_len});
+        row_scan_column(scan, name);
         return become(scan, AT_VALUE);
     }
     row_scan_value_end(scan, true);
     return become(scan, AT_END);
 }
 
-/* All up to the next quote or backslash. */
+/* All up to the next quote or backslash. A name that is whole isn't copied. */
 static enum row_step take_string(struct row_scan *scan, struct slice *text)
 {
-    size_t len = 0;
-    struct slice plain;
+    struct slice plain = {text->data, 0};
     char end;
 
-    while (len < text->len && text->data[len] != '"' && text->data[len] != '\\') {
-        len++;
+    while (plain.len < text->len && text->data[plain.len] != '"' && text->data[plain.len] != '\\') {
+        plain.len++;
     }
-    plain = (struct slice){text->data, len};
-    end = len < text->len ? text->data[len] : '\0';
-    len += len < text->len;
-    text->data += len;
-    text->len -= len;
+    end = plain.len < text->len ? text->data[plain.len] : '\0';
+    skip(text, plain.len + (plain.len < text->len));
+    if (scan->state == IN_NAME && end == '"' && scan->token_len == 0) {
+        return end_string(scan, plain);
+    }
     if (!put(scan, plain)) {
         return ROW_UNKNOWN;
     }
     scan->quoted = end == '\\';
-    return end == '"' ? end_string(scan) : ROW_MORE;
+    return end == '"' ? end_string(scan, (struct slice){scan->token, scan->token_len}) : ROW_MORE;
 }
 
 /* ---- values ---- */
 
-static enum row_step begin_value(struct row_scan *scan, char byte)
+static enum row_step begin_value(struct row_scan *scan, struct slice *text)
 {
     bool is_bytea = scan->part >= 0 && scan->columns->at[scan->part].type == COLUMN_BYTEA;
 
-    if (byte != '"') {
-        become(scan, IN_BARE);
-        return row_scan_token(scan, (struct slice){&byte, 1}) ? ROW_MORE : ROW_UNKNOWN;
+    if (text->data[0] != '"') {
+        return become(scan, IN_BARE); /* it is its first byte */
     }
+    skip(text, 1);
     return is_bytea && !row_scan_value(scan, slice_of("\\x")) ? ROW_UNKNOWN
                                                               : become(scan, IN_VALUE);
 }
@@ -175,51 +200,72 @@ static enum row_step end_column(struct row_scan *scan)
     return row_scan_has(scan, last) ? ROW_DONE : become(scan, AT_NEXT);
 }
 
-static enum row_step in_bare(struct row_scan *scan, char byte)
+static enum row_step end_bare(struct row_scan *scan, struct slice value)
 {
-    struct slice token = {scan->token, scan->token_len};
-
-    if (byte != '}') {
-        return scan->part < 0 || row_scan_token(scan, (struct slice){&byte, 1}) ? ROW_MORE
-                                                                                : ROW_UNKNOWN;
-    }
-    if (scan->part >= 0 && (slice_equal(token, slice_of("null")) || !row_scan_value(scan, token))) {
+    if (scan->part >= 0 &&
+        (value.len == 0 || slice_equal(value, slice_of("null")) || !row_scan_value(scan, value))) {
         return ROW_UNKNOWN;
     }
     row_scan_value_end(scan, true);
     return end_column(scan);
 }
 
-static enum row_step at_next(struct row_scan *scan, char byte)
+/* All up to the column's end. */
+static enum row_step take_bare(struct row_scan *scan, struct slice *text)
 {
-    if (byte == ',') {
-        return become(scan, AT_COLUMN);
+    const char *end = memchr(text->data, '}', text->len);
+    struct slice value = {text->data, end != NULL ? (size_t)(end - text->data) : text->len};
+
+    skip(text, value.len + (end != NULL));
+    if (end != NULL && scan->token_len == 0) {
+        return end_bare(scan, value);
     }
-    return byte == ']' ? become(scan, AT_LIST) : ROW_UNKNOWN;
+    if (scan->part >= 0 && !row_scan_token(scan, value)) {
+        return ROW_UNKNOWN;
+    }
+    return end != NULL ? end_bare(scan, (struct slice){scan->token, scan->token_len}) : ROW_MORE;
 }
 
-static enum row_step take(struct row_scan *scan, char byte)
+static enum row_step take_byte(struct row_scan *scan, struct slice *text)
 {
+    char byte = text->data[0];
+
+    skip(text, 1);
     switch (scan->state) {
-    case AT_LIST:
-        return at_list(scan, byte);
-    case AT_COLUMN:
-        return expect(scan, COLUMN, byte, IN_NAME);
-    case AT_VALUE:
-        return expect(scan, VALUE, byte, VALUE_FROM);
-    case VALUE_FROM:
-        return begin_value(scan, byte);
     case IN_NAME:
     case IN_VALUE:
         return in_escape(scan, byte);
-    case IN_BARE:
-        return in_bare(scan, byte);
     case AT_END:
         return byte == '}' ? end_column(scan) : ROW_UNKNOWN;
-    case AT_NEXT:
-        return at_next(scan, byte);
     default:
-        return ROW_UNKNOWN;
+        if (byte == ',') {
+            return become(scan, AT_COLUMN);
+        }
+        return byte == ']' ? become(scan, AT_LIST) : ROW_UNKNOWN;
+    }
+}
+
+static enum row_step take(struct row_scan *scan, struct slice *text)
+{
+    static const struct slice column = {COLUMN, sizeof(COLUMN) - 1};
+    static const struct slice value = {VALUE, sizeof(VALUE) - 1};
+
+    switch (scan->state) {
+    case AT_LIST:
+        return take_head(scan, text);
+    case AT_COLUMN:
+        return expect(scan, column, text, IN_NAME);
+    case AT_VALUE:
+        return expect(scan, value, text, VALUE_FROM);
+    case VALUE_FROM:
+        return begin_value(scan, text);
+    case IN_BARE:
+        return take_bare(scan, text);
+    case IN_NAME:
+    case IN_VALUE:
+        return scan->quoted ? take_byte(scan, text) : take_string(scan, text);
+    default:
+        return take_byte(scan, text);
     }
 }
 
@@ -228,13 +274,7 @@ enum row_step wal2json_row(struct row_scan *scan, struct slice *text, bool more)
     enum row_step step = ROW_MORE;
 
     while (text->len > 0 && step == ROW_MORE) {
-        if ((scan->state == IN_NAME || scan->state == IN_VALUE) && !scan->quoted) {
-            step = take_string(scan, text);
-        } else {
-            step = take(scan, text->data[0]);
-            text->data++;
-            text->len--;
-        }
+        step = take(scan, text);
     }
     if (step == ROW_DONE && scan->operation == OPERATION_UPDATE && !scan->tuples[ROW_OLD].there) {
         return ROW_UNKNOWN;
