@@ -103,6 +103,45 @@ keys() {
     stop
 }
 
+# entries [KEY]...: just these are left in the cache.
+entries() {
+    [[ $(redis-cli -e --scan --pattern 'cache:*' | sort) == "$(printf '%s\n' "$@")" ]]
+}
+
+@test "drop-redis-entries" {
+    command -v redis-server >/dev/null || skip 'Redis is not installed'
+    wrap redis-cli -s "$PWD/redis.sock"
+    redis
+    sql 'INSERT INTO orders (id) VALUES (1), (2), (3); CREATE TABLE pairs (a text, b text, PRIMARY KEY (a, b))'
+    cook drop-redis-entries -v --keys --tables public.orders,public.items,public.pairs
+    wait_for said 'rows of public.pairs are named'
+    wait_for entries ''
+    redis-cli -e mset cache:public.orders:1 a cache:public.orders:2 b cache:public.items:1 c \
+        cache:public.pairs:x%3Ay:z d >/dev/null
+    sql 'UPDATE orders SET n = 2 WHERE id = 2'
+    wait_for entries cache:public.items:1 cache:public.orders:1 cache:public.pairs:x%3Ay:z
+    sql "INSERT INTO pairs VALUES ('x:y', 'z')"
+    wait_for entries cache:public.items:1 cache:public.orders:1
+    # Redis is away.
+    kill "$redis"
+    wait_for ended "$redis"
+    sql 'INSERT INTO items (n) VALUES (1)'
+    wait_for said 'running it again'
+    redis
+    redis-cli -e mset cache:public.orders:1 a cache:public.items:1 c >/dev/null
+    wait_for entries cache:public.orders:1
+    redis-cli -e mset cache:public.items:1 c >/dev/null
+    sql 'TRUNCATE orders' # without keys
+    wait_for entries cache:public.items:1
+    lose_connection
+    wait_for entries ''
+    redis-cli -e mset cache:public.items:1 c other d >/dev/null
+    resync
+    wait_for entries ''
+    redis-cli -e get other | grep -qx d
+    stop
+}
+
 # --- nginx ---
 
 # page PATH TEXT: what a visitor gets.
@@ -242,6 +281,71 @@ found() {
     sql 'TRUNCATE articles'
     lose_connection
     wait_for is_true 'count(*) = 0 FROM search'
+    stop
+}
+
+# indexes_rows WORDS: the column's type has the expression in index-rows.
+indexes_rows() {
+    sql 'CREATE TABLE articles (id int PRIMARY KEY, title text, body text)' \
+        "CREATE TABLE search (id int PRIMARY KEY, words $1, written timestamptz DEFAULT clock_timestamp())" \
+        'GRANT SELECT ON articles TO pgnudge' 'GRANT ALL ON search TO pgnudge' \
+        "INSERT INTO articles VALUES (1, 'one', 'red'), (2, 'two', 'blue'), (3, 'three', 'red')"
+    sed "s/INSERT INTO search\$/INSERT INTO search (id, words)/; s/to_tsvector('simple', \(.*\)) FROM/$2(\1) FROM/" \
+        "$examples/index-rows" >bin/index-rows
+    chmod +x bin/index-rows
+    launch -v --keys --tables public.articles --exec index-rows
+    wait_for is_true 'count(*) = 3 FROM search'
+    wait_for said 'rows of public.articles are named'
+    sql "UPDATE articles SET body = 'green' WHERE id = 1" 'DELETE FROM articles WHERE id = 2' \
+        "INSERT INTO articles VALUES (4, 'four', 'blue')" 'UPDATE articles SET id = 5 WHERE id = 3'
+    wait_for is_right "$2"
+    sql 'ALTER TABLE search RENAME TO searched' "UPDATE articles SET body = 'white' WHERE id = 4"
+    wait_for said 'running it again'
+    sql 'ALTER TABLE searched RENAME TO search'
+    wait_for is_right "$2"
+    sql 'TRUNCATE articles'
+    wait_for is_right "$2"
+    sql "INSERT INTO articles VALUES (1, 'one', 'red')"
+    lose_connection
+    wait_for is_right "$2"
+    stop
+}
+
+is_right() {
+    is_true "NOT EXISTS ((SELECT id, $1(title || ' ' || body)::text FROM articles
+        EXCEPT SELECT id, words::text FROM search) UNION ALL (SELECT id, words::text FROM search
+        EXCEPT SELECT id, $1(title || ' ' || body)::text FROM articles))"
+}
+
+@test "index-rows" {
+    sql "CREATE FUNCTION words(text) RETURNS tsvector LANGUAGE sql IMMUTABLE AS \$\$ SELECT to_tsvector('simple', \$1) \$\$"
+    indexes_rows tsvector words
+    # The statement of the example itself, too.
+    bash -n "$examples/index-rows"
+    grep -qF "to_tsvector('simple', title || ' ' || body) FROM" "$examples/index-rows"
+}
+
+@test "index-rows, with vectors" {
+    sql 'CREATE EXTENSION vector' 2>/dev/null || skip 'pgvector is not installed'
+    sql "CREATE FUNCTION embed(text) RETURNS vector LANGUAGE sql IMMUTABLE AS
+        \$\$ SELECT ARRAY[length(\$1), ascii(\$1), ascii(reverse(\$1))]::vector \$\$"
+    indexes_rows 'vector(3)' embed
+}
+
+@test "audit-rows" {
+    launch -v --keys --operations --tables public.orders --exec "'$examples/audit-rows' audit.jsonl"
+    wait_for grep -q '"resync":"connected"' audit.jsonl
+    wait_for said 'rows of public.orders are named'
+    sql 'INSERT INTO orders (n) VALUES (1), (2)'
+    wait_for grep -q '"key":\["2"\]' audit.jsonl
+    [[ $(jq -cs '[.[] | select(.table) | {key, operations}]' audit.jsonl) == \
+        '[{"key":["1"],"operations":{"inserts":2}},{"key":["2"],"operations":{"inserts":2}}]' ]]
+    chmod -w . && chmod -w audit.jsonl
+    sql 'TRUNCATE orders'
+    if ((EUID)); then wait_for said 'running it again'; fi
+    chmod +w audit.jsonl . && wait_for grep -q '"key":null,"operations":{"truncates":1}' audit.jsonl
+    lose_connection
+    wait_for grep -q '"resync":"reconnected"' audit.jsonl
     stop
 }
 

@@ -249,6 +249,22 @@ without_server() {
     end_recipe
 }
 
+@test "recipe: a command for each row" {
+    { block drop-script && echo "echo \"\$#: \$1\""; } >drop
+    chmod +x drop
+    mkdir -p cache
+    recipe keys
+    wait_for printed '1: *'
+    touch cache/public.{orders:{1,2},items:1}
+    sql 'INSERT INTO orders (id) VALUES (2)'
+    wait_for test ! -e cache/public.orders:2
+    [[ -e cache/public.orders:1 && -e cache/public.items:1 ]]
+    sql 'TRUNCATE orders'
+    wait_for test ! -e cache/public.orders:1
+    [[ -e cache/public.items:1 ]]
+    end_recipe
+}
+
 @test "recipe: a summary that follows its tables" {
     sql 'CREATE MATERIALIZED VIEW sales AS SELECT 1 AS one, count(*) FROM orders' \
         'CREATE UNIQUE INDEX ON sales (one)' 'INSERT INTO orders (n) VALUES (1)'

@@ -7,7 +7,7 @@
 #include "batch/json.h"
 #include "snapshot/xids.h"
 
-#define NONE_US   (10 * CLOCK_S)   /* before one that can't be used is read again */
+#define NONE_US   (5 * CLOCK_S)    /* before one that can't be used is read again */
 #define SERVED_US (3600 * CLOCK_S) /* before one that doesn't serve a transaction is */
 #define FAILED_US (1 * CLOCK_S)
 #define COLUMNS   7

@@ -95,7 +95,7 @@ void keyed_dml(struct random *random, char *sql, size_t size)
 {
     static const char *const names[] = {"m.k", "m.kp", "m.ke", "m.k", "m.kp", "m.unrelated"};
     const char *name = names[random_below(random, 6)];
-    unsigned v = random_below(random, 3000), part = random_below(random, 7);
+    unsigned v = random_below(random, 3000) / 10 * 10, part = random_below(random, 7);
 
     if (strcmp(name, "m.unrelated") == 0) {
         snprintf(sql, size, "INSERT INTO m.unrelated VALUES (%u)", v);
@@ -129,14 +129,14 @@ void keyed_dml(struct random *random, char *sql, size_t size)
 
 void keyed_ddl(struct random *random, char *sql, size_t size)
 {
-    unsigned v = random_below(random, 3000);
+    unsigned v = random_below(random, 3000) / 10 * 10, part = random_below(random, 7);
 
     switch (random_below(random, 10)) {
     case 0: /* a key changes without a trace in the stream */
         snprintf(sql, size,
                  "ALTER TABLE m.k REPLICA IDENTITY NOTHING; UPDATE m.k SET id = id + 40000,"
                  " u = u + 2000000 WHERE id %% 7 = %u; ALTER TABLE m.k REPLICA IDENTITY DEFAULT",
-                 v % 7);
+                 part);
         break;
     case 1: /* another key */
     case 2:
@@ -144,42 +144,40 @@ void keyed_ddl(struct random *random, char *sql, size_t size)
             sql, size,
             "ALTER TABLE m.k DROP CONSTRAINT k_key, DROP CONSTRAINT k_other,"
             " ADD CONSTRAINT k_key PRIMARY KEY (%s), ADD CONSTRAINT k_other UNIQUE (%s);" ONE_MORE,
-            v % 2 == 0 ? "u" : "id", v % 2 == 0 ? "id" : "u");
+            v % 20 == 0 ? "u" : "id", v % 20 == 0 ? "id" : "u");
         break;
     case 3: /* the columns change names */
         snprintf(
             sql, size,
             "ALTER TABLE m.k RENAME id TO x; ALTER TABLE m.k RENAME u TO id;"
             "ALTER TABLE m.k RENAME x TO u; UPDATE m.k SET v = v + 1 WHERE id %% 7 = %u; " ONE_MORE,
-            v % 7);
+            part);
         break;
     case 4:
-        snprintf(sql, size, "ALTER TABLE m.k REPLICA IDENTITY %s",
-                 v % 3 == 0   ? "FULL"
-                 : v % 3 == 1 ? "USING INDEX k_other"
-                              : "DEFAULT");
+        snprintf(
+            sql, size,
+            "ALTER TABLE m.k REPLICA IDENTITY %s; UPDATE m.k SET id = id + 50000, u = u + 3000000"
+            " WHERE id %% 7 = %u; ALTER TABLE m.k REPLICA IDENTITY DEFAULT",
+            v % 20 == 0 ? "FULL" : "USING INDEX k_other", part);
         break;
     case 5: /* the texts of keys change */
         snprintf(sql, size,
                  "ALTER TYPE m.mood RENAME VALUE 'a' TO 'x'; DELETE FROM m.ke WHERE n %% 7 = %u;"
                  "ALTER TYPE m.mood RENAME VALUE 'x' TO 'a'",
-                 v % 7);
+                 part);
         break;
     case 6:
         snprintf(sql, size,
                  "ALTER TABLE m.kp_1 REPLICA IDENTITY %s; UPDATE m.kp SET id = (id + 1) %% 3000"
-                 " WHERE id %% 1000 = %u",
-                 v % 3 == 0   ? "FULL"
-                 : v % 3 == 1 ? "NOTHING"
-                              : "DEFAULT",
-                 v % 1000);
+                 " WHERE id %% 10 = %u; ALTER TABLE m.kp_1 REPLICA IDENTITY DEFAULT",
+                 v % 20 == 0 ? "FULL" : "NOTHING", part);
         break;
     case 7:
         snprintf(
             sql, size,
             "ALTER TABLE m.k ADD x int; UPDATE m.k SET v = 1 WHERE id %% 7 = %u; ALTER TABLE m.k"
             " DROP x; " ONE_MORE,
-            v % 7);
+            part);
         break;
     case 8: /* the tables change names */
         snprintf(

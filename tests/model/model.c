@@ -17,7 +17,9 @@
 #define REST_MS    15000 /* in which the copy must be right */
 #define LIVE_MS    30000 /* in which a stream must be there */
 #define LINE_BYTES (1 << 20)
-#define FINAL_MS   2500  /* of writing beside a stranger, without faults */
+#define FINAL_MS   2500 /* of writing beside a stranger, without faults */
+#define BURSTS     15
+#define BURST_MS   150
 #define ROUND_S    30    /* between two times of rest */
 #define AWAY_MS    90000 /* in which a server must be back */
 
@@ -261,6 +263,20 @@ static void tell_round(long long number)
     fflush(stdout);
 }
 
+/*
+ * Some writing, then rest, again and again: a key that was left out shows only until the next event
+ * that means the whole table.
+ */
+static void run_bursts(int fd, const char *conninfo, long long number)
+{
+    for (int i = 0; i < BURSTS; i++) {
+        start_writers(conninfo, (uint64_t)(number * BURSTS + i) + 1000000);
+        follow(fd, now_ms() + BURST_MS, NULL);
+        stop_writers(fd);
+        be_right(fd, "after a burst");
+    }
+}
+
 /* Writers and faults, then rest; writers beside a stranger's transaction, then rest. */
 static void run_round(int fd, const char *conninfo, long long number, long long seconds)
 {
@@ -289,6 +305,9 @@ static void run_round(int fd, const char *conninfo, long long number, long long 
     stop_writers(fd);
     be_right(fd, "beside a stranger's transaction");
     PQfinish(stranger);
+    if (follower.keyed) {
+        run_bursts(fd, conninfo, number);
+    }
     tell_round(number + 1);
 }
 
