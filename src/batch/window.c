@@ -25,16 +25,21 @@ void window_connected(struct window *window, uint64_t consistent_lsn)
 
 /* ---- tallies ---- */
 
-void window_tally(struct window *window, struct tally *tally, const struct arriving *arriving)
+/* Adds the newest changes of all. */
+static void add_arriving(struct tally *tally, const struct arriving *arriving, uint64_t arrival)
 {
-    window->arrivals++;
     if (tally->count == 0) {
         tally->first_seen_us = arriving->wall_us;
-        tally->arrival = window->arrivals;
+        tally->arrival = arrival;
     }
     tally->count += arriving->count;
     tally->operations[arriving->operation] += arriving->count;
     tally->whole |= !arriving->keyed;
+}
+
+void window_tally(struct window *window, struct tally *tally, const struct arriving *arriving)
+{
+    add_arriving(tally, arriving, ++window->arrivals);
 }
 
 void tally_add(struct tally *tally, const struct tally *more)
@@ -93,26 +98,24 @@ static void postpone(const struct window *window, struct window_timer *timer, in
                                   clock_after(timer->first_us, window->limits.max_wait_us));
 }
 
-/* Adds changes whose transactions have joined. */
-static bool add_changes(struct window *window, struct name *name, const struct tally *tally)
+/* NULL: it has none, or a resync stands for it. */
+static struct item_event *event_of(const struct window *window, const struct name *name)
+{
+    size_t place = event_map_find(&window->map, name);
+
+    return place != EVENT_NONE ? &window->item.events[place] : NULL;
+}
+
+/* Whether one stands for all changes that join. */
+static bool is_resync(const struct window *window)
+{
+    return window->at_once || window->item.resync == RESYNC_OVERFLOW;
+}
+
+static bool add_new_event(struct window *window, struct name *name, const struct tally *tally)
 {
     struct item *item = &window->item;
-    size_t place;
 
-    if (window->at_once || item->resync == RESYNC_OVERFLOW) {
-        return true; /* the resync stands for these changes too */
-    }
-    place = event_map_find(&window->map, name);
-    if (place != EVENT_NONE) {
-        struct item_event *event = &item->events[place];
-
-        window->unordered |= tally->arrival < event->tally.arrival; /* late ones */
-        tally_add(&event->tally, tally);
-        if (event->tally.whole && event->keys != NULL) {
-            item_event_whole(event);
-        }
-        return true;
-    }
     if (item->len >= window->limits.max_pending) {
         forget_events(window);
         item->resync = RESYNC_OVERFLOW;
@@ -123,27 +126,55 @@ static bool add_changes(struct window *window, struct name *name, const struct t
     return add_event(window, name, tally);
 }
 
+/* An event that means the whole table has no keys. */
+static void drop_if_whole(struct item_event *event)
+{
+    if (event->tally.whole && event->keys != NULL) {
+        item_event_whole(event);
+    }
+}
+
+/* Adds changes whose transactions have joined. */
+static bool add_changes(struct window *window, struct name *name, const struct tally *tally)
+{
+    struct item_event *event = event_of(window, name);
+
+    if (is_resync(window)) {
+        return true;
+    }
+    if (event == NULL) {
+        return add_new_event(window, name, tally);
+    }
+    window->unordered |= tally->arrival < event->tally.arrival; /* late ones */
+    tally_add(&event->tally, tally);
+    drop_if_whole(event);
+    return true;
+}
+
 bool window_change(struct window *window, struct name *name, const struct arriving *arriving)
 {
+    uint64_t arrival = ++window->arrivals;
     struct tally tally = {0};
+    struct item_event *event;
 
-    window_tally(window, &tally, arriving);
     window->marks |= UNSEEN_OPEN;
     if (!window->at_once) {
         postpone(window, &window->open, arriving->now_us);
     }
-    return add_changes(window, name, &tally);
+    if (is_resync(window)) {
+        return true;
+    }
+    event = event_of(window, name);
+    if (event == NULL) {
+        add_arriving(&tally, arriving, arrival);
+        return add_new_event(window, name, &tally);
+    }
+    add_arriving(&event->tally, arriving, arrival);
+    drop_if_whole(event);
+    return true;
 }
 
 /* ---- keys ---- */
-
-/* NULL: it has none, or a resync stands for it. */
-static struct item_event *event_of(const struct window *window, const struct name *name)
-{
-    size_t place = event_map_find(&window->map, name);
-
-    return place != EVENT_NONE ? &window->item.events[place] : NULL;
-}
 
 bool window_wants_keys(const struct window *window, const struct name *name)
 {

@@ -36,12 +36,12 @@ enum change_kind {
 
 struct change {
     enum change_kind kind;
-    uint32_t xid;             /* BEGIN, COMMIT; 0 where the plugin gives none */
-    struct slice name;        /* TABLE: schema and table in the plugin's own writing, borrowed */
-    enum operation operation; /* TABLE */
-    struct row_keys keys;     /* KEYS: borrowed */
-    struct slice content;     /* MESSAGE: in the plugin's own writing, borrowed */
-    bool truncated;           /* the content is longer than that */
+    uint32_t xid;                /* BEGIN, COMMIT; 0 where the plugin gives none */
+    struct slice name;           /* TABLE: schema and table in the plugin's own writing, borrowed */
+    enum operation operation;    /* TABLE */
+    const struct row_keys *keys; /* KEYS: borrowed */
+    struct slice content;        /* MESSAGE: in the plugin's own writing, borrowed */
+    bool truncated;              /* the content is longer than that */
 };
 
 #define MESSAGE_PREFIX "pgnudge"

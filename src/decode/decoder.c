@@ -30,9 +30,10 @@ static bool next_in_row(struct decoder *decoder, struct change *change)
         plugins[decoder->plugin].row(&decoder->scan, &decoder->input, decoder->more);
 
     decoder->in_row = step == ROW_MORE;
-    change->kind = CHANGE_KEYS;
+    *change = (struct change){.kind = CHANGE_KEYS, .keys = &decoder->keys};
+    decoder->keys.len = 0;
     if (step == ROW_DONE) {
-        row_scan_keys(&decoder->scan, &change->keys);
+        row_scan_keys(&decoder->scan, &decoder->keys);
     }
     return step != ROW_MORE;
 }
@@ -41,10 +42,10 @@ bool decoder_next(struct decoder *decoder, struct change *change)
 {
     bool found;
 
-    *change = (struct change){.kind = CHANGE_IGNORED};
     if (decoder->in_row) {
         return next_in_row(decoder, change);
     }
+    *change = (struct change){.kind = CHANGE_IGNORED};
     found = plugins[decoder->plugin].next(decoder, change);
     decoder->operation = change->operation;
     return found;

@@ -28,6 +28,7 @@ struct decoder {
     struct slice layout;        /* pgoutput: of the change that was read last, borrowed */
     enum operation operation;   /* likewise */
     struct row_scan scan;       /* in_row */
+    struct row_keys keys;       /* that it gave */
 };
 
 #endif

@@ -64,16 +64,16 @@ static bool carry(struct decoder *decoder, struct slice part)
  */
 static enum operation read_operation(struct slice *text)
 {
-    static const struct {
-        const char *word;
-        enum operation operation;
-    } words[] = {{" INSERT:", OPERATION_INSERT},
-                 {" UPDATE:", OPERATION_UPDATE},
-                 {" DELETE:", OPERATION_DELETE}};
+    static const char words[][9] = {" INSERT:", " UPDATE:", " DELETE:"};
+    static const enum operation operations[] = {OPERATION_INSERT, OPERATION_UPDATE,
+                                                OPERATION_DELETE};
+    const size_t len = sizeof(words[0]) - 1;
 
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (skip(text, words[i].word)) {
-            return words[i].operation;
+    for (size_t i = 0; i < 3 && text->len >= len; i++) {
+        if (memcmp(text->data, words[i], len) == 0) {
+            text->data += len;
+            text->len -= len;
+            return operations[i];
         }
     }
     return OPERATION_TRUNCATE;

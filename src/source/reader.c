@@ -216,7 +216,7 @@ static bool take_change(struct reader *reader, const struct stream_message *mess
     case CHANGE_TABLE:
         return take_row(reader, change);
     case CHANGE_KEYS:
-        take_keys(reader, &change->keys);
+        take_keys(reader, change->keys);
         break;
     case CHANGE_MESSAGE:
         return take_message(reader, change);

@@ -46,8 +46,8 @@ static void read_all(enum plugin plugin, struct slice text, size_t first, struct
                     decoder_want_keys(&decoder, &columns);
                 }
             } else if (change.kind == CHANGE_KEYS) {
-                for (size_t i = 0; i < change.keys.len; i++) {
-                    buffer_append(out, change.keys.at[i].data, change.keys.at[i].len);
+                for (size_t i = 0; i < change.keys->len; i++) {
+                    buffer_append(out, change.keys->at[i].data, change.keys->at[i].len);
                     buffer_byte(out, '\n');
                 }
             } else if (change.kind == CHANGE_MESSAGE) {

@@ -53,7 +53,7 @@ static bool feed(struct decoder *decoder, struct slice piece, bool first, bool m
             decoder_want_keys(decoder, columns);
         } else if (change.kind == CHANGE_KEYS) {
             found = true;
-            note(out, &change.keys);
+            note(out, change.keys);
         }
     }
     free(copy);
