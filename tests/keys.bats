@@ -160,6 +160,9 @@ changed_definitions() {
     told 'UPDATE g SET v = 5 WHERE v = 1' '["1.50"]'
     told 'BEGIN; ALTER TABLE g ALTER id TYPE int; DELETE FROM g WHERE v = 5; COMMIT' '"whole"'
     again 'UPDATE g SET v = 6 WHERE v = 2 OR v = 6' '["3"]'
+    told 'BEGIN; DROP TABLE g; CREATE TABLE g (v int, x text PRIMARY KEY); INSERT INTO g SELECT 1, chr(121); COMMIT' \
+        '"whole"'
+    again 'UPDATE g SET v = v + 1' '["y"]'
 }
 
 # again SQL EXPECTED: as told, once what the keys are made of has been read anew.

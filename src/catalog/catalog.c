@@ -325,6 +325,7 @@ static bool judge(struct catalog *catalog, struct table_ref *ref, const struct l
     bool was_truncated = ref->known && ref->truncated;
 
     if (ref->known && ref->alone && lineage->len == 1 && !lineage->truncated) {
+        ref->target_oid = lineage->oid[0]; /* another table may have the name by now */
         return true;
     }
     memcpy(before, ref->targets, sizeof(before));

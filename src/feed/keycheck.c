@@ -93,3 +93,11 @@ void keycheck_refused(struct keycheck *check)
         delivery->keys_hold = true;
     }
 }
+
+void keycheck_lost(struct keycheck *check)
+{
+    if (waits(check->delivery) && delivery_is_visible_here(check->delivery)) {
+        keycheck_refused(check);
+    }
+    check->asked = false;
+}

@@ -38,4 +38,7 @@ void keycheck_answered(struct keycheck *check);
 /* The server refused it: the item goes without keys. */
 void keycheck_refused(struct keycheck *check);
 
+/* The connection is lost: an item that is visible doesn't wait for the next one. */
+void keycheck_lost(struct keycheck *check);
+
 #endif

@@ -95,8 +95,8 @@ static bool on_keys(void *context, enum answer answer, int64_t now_us, struct er
         log_report(questions->log, LOG_WARNING, error);
         keycheck_refused(&questions->keycheck);
         break;
-    case ANSWER_LOST: /* it is asked again */
-        keycheck_start(&questions->keycheck);
+    case ANSWER_LOST:
+        keycheck_lost(&questions->keycheck);
         break;
     }
     return true;
