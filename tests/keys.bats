@@ -17,6 +17,11 @@ each_source() {
     done
 }
 
+# at_least MAJOR
+at_least() {
+    is_true "current_setting('server_version_num')::int >= $1 * 10000"
+}
+
 # use PLUGIN
 use() {
     echo "with $1:"
@@ -107,7 +112,9 @@ fallbacks() {
     told 'UPDATE f SET x = 4' '["2"]'
     told 'INSERT INTO g VALUES (1, 1)' '"whole"' # NOTHING
     told 'BEGIN; TRUNCATE f; INSERT INTO f VALUES (1, 2, 3); COMMIT' '"whole"'
-    told "SELECT pg_logical_emit_message(true, 'pgnudge', 'public.d')" '"whole"'
+    if [[ ${source[1]} != everything ]] || at_least 14; then # before, pgoutput has no messages
+        told "SELECT pg_logical_emit_message(true, 'pgnudge', 'public.d')" '"whole"'
+    fi
 }
 
 @test "the whole table is meant where a row's key can't be known for sure" {
@@ -151,7 +158,9 @@ changed_definitions() {
     again 'UPDATE u SET id = id WHERE v = 102' '["102"]'
     told 'BEGIN; ALTER TABLE u RENAME id TO x; ALTER TABLE u RENAME v TO id; ALTER TABLE u RENAME x TO v;
           UPDATE u SET v = 60 WHERE id = 103; COMMIT' '"whole"'
-    again 'UPDATE u SET v = v WHERE id = 104' '["104"]'
+    if [[ ${source[1]} != wal2json ]] || at_least 14; then # before, its identity has the names of the index
+        again 'UPDATE u SET v = v WHERE id = 104' '["104"]'
+    fi
     again "UPDATE e SET v = 5 WHERE m = 'a'" '["a"]'
     told "BEGIN; ALTER TYPE mood RENAME VALUE 'a' TO 'z'; DELETE FROM e WHERE v = 5; COMMIT" '"whole"'
     told 'UPDATE f SET v = 5 WHERE v = 1' '["(1)"]'
@@ -160,9 +169,8 @@ changed_definitions() {
     told 'UPDATE g SET v = 5 WHERE v = 1' '["1.50"]'
     told 'BEGIN; ALTER TABLE g ALTER id TYPE int; DELETE FROM g WHERE v = 5; COMMIT' '"whole"'
     again 'UPDATE g SET v = 6 WHERE v = 2 OR v = 6' '["3"]'
-    told 'BEGIN; DROP TABLE g; CREATE TABLE g (v int, x text PRIMARY KEY); INSERT INTO g SELECT 1, chr(121); COMMIT' \
-        '"whole"'
-    again 'UPDATE g SET v = v + 1' '["y"]'
+    sql 'DROP TABLE g; CREATE TABLE g (v int, x text PRIMARY KEY)' # another table, of the same name
+    again "INSERT INTO g VALUES (1, 'y') ON CONFLICT (x) DO UPDATE SET v = g.v + 1" '["y"]'
 }
 
 # again SQL EXPECTED: as told, once what the keys are made of has been read anew.
@@ -185,18 +193,21 @@ again() {
 }
 
 @test "a stream that lags behind DDL which the catalog has shown already" {
+    local before
     source=(--plugin test_decoding)
     sql 'CREATE TABLE t (id int, v int, CONSTRAINT k PRIMARY KEY (id)); INSERT INTO t VALUES (1, 101), (2, 102)'
     watch public.t
     told 'UPDATE t SET id = 3 WHERE id = 1' '["1"],["3"]'
     kill -STOP "$(walsender)"
     frozen+=("$(walsender)")
+    before=$(lines)
     sql 'UPDATE t SET v = 200 WHERE id = 2' \
         'ALTER TABLE t DROP CONSTRAINT k; ALTER TABLE t ADD CONSTRAINT k PRIMARY KEY (v)' \
         'UPDATE t SET id = 7 WHERE id = 3'
     kill -CONT "$(walsender)"
     frozen=()
-    told 'SELECT 1' '"whole"'
+    mark
+    [[ $(tail -n +$((before + 1)) "$out" | jq -c '.events[]? | select(.table == "t") | .keys' | sort -u) == null ]]
 }
 
 partitions() {
@@ -319,7 +330,7 @@ TYPES
         'ALTER ROLE pgnudge SET datestyle = german' 'ALTER ROLE pgnudge SET timezone = "Asia/Tokyo"' \
         'ALTER ROLE pgnudge SET intervalstyle = iso_8601' 'ALTER ROLE pgnudge SET bytea_output = escape' \
         'ALTER ROLE pgnudge SET extra_float_digits = -5'
-    if is_true "current_setting('server_version_num')::int >= 140000"; then
+    if at_least 14; then
         printf '%s\n' 'int4multirange|{[1,3),[7,9)}' 'xid8|18446744073709551615' >>types
     fi
     if sql 'CREATE EXTENSION citext' 2>/dev/null; then echo 'citext|CiText' >>types; fi
@@ -393,17 +404,21 @@ TYPES
 }
 
 @test "--operations: what was done, and what was counted for a message" {
-    local plugin
+    local plugin total
     for plugin in $plugins pgoutput; do
         use "$plugin"
         sql 'DROP TABLE IF EXISTS t; CREATE TABLE t (id int PRIMARY KEY, v int)'
         listen "${source[@]}" --operations --tables public.t,marker
         sql 'INSERT INTO t SELECT i FROM generate_series(1, 5) i; UPDATE t SET v = 1 WHERE id < 4;
-             DELETE FROM t WHERE id = 1; TRUNCATE t' \
-            "SELECT pg_logical_emit_message(true, 'pgnudge', 'public.t')"
+             DELETE FROM t WHERE id = 1; TRUNCATE t'
+        total=10
+        if [[ $plugin != pgoutput ]] || at_least 14; then
+            sql "SELECT pg_logical_emit_message(true, 'pgnudge', 'public.t')" >/dev/null
+            total=11
+        fi
         mark
         saw 'def sum(f): [changes[] | f] | add;
-             [sum(.inserts), sum(.updates), sum(.deletes), sum(.truncates), sum(.count)] == [5, 3, 1, 1, 11]
+             [sum(.inserts), sum(.updates), sum(.deletes), sum(.truncates), sum(.count)] == [5, 3, 1, 1, '$total']
              and all(changes[]; has("keys") | not)'
         stop
     done
