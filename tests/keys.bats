@@ -256,7 +256,7 @@ partitions() {
     told "INSERT INTO t VALUES (repeat('y', 1025))" '"whole"'
 }
 
-@test "a row of 100 MB with its key behind is named in the memory of any other" {
+@test "a row of 50 MB with its key behind is named in the memory of any other" {
     local peak
     local plugin
     sql "CREATE TABLE t (big text, id int PRIMARY KEY)" 'ALTER TABLE t ALTER big SET STORAGE EXTERNAL'
@@ -265,7 +265,7 @@ partitions() {
         sql 'TRUNCATE t'
         watch public.t
         told 'INSERT INTO t VALUES (NULL, 1)' '["1"]'
-        told "INSERT INTO t SELECT string_agg(md5(i::text), '') , 2 FROM generate_series(1, 3500000) i" '["2"]'
+        told "INSERT INTO t SELECT string_agg(md5(i::text), '') , 2 FROM generate_series(1, 1500000) i" '["2"]'
         if [[ $PGNUDGE == */build/pgnudge ]]; then
             peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$pid/status")
             echo "$plugin: $peak KiB"

@@ -31,13 +31,13 @@ model() {
 }
 
 @test "the model, with a copy by key, with test_decoding" {
-    model 6 --tables=m.j,m.k,m.kp,m.ke --keys --plugin=test_decoding
+    model 3 --tables=m.j,m.k,m.kp,m.ke --keys --plugin=test_decoding
 }
 
 @test "the model, with a copy by key, with wal2json" {
-    model 6 --tables=m.j,m.k,m.kp,m.ke --keys --plugin=wal2json
+    model 3 --tables=m.j,m.k,m.kp,m.ke --keys --plugin=wal2json
 }
 
 @test "the model, with a copy by key, with pgoutput" {
-    model 6 --tables=m.j,m.k,m.kp,m.ke --keys --publication=everything
+    model 3 --tables=m.j,m.k,m.kp,m.ke --keys --publication=everything
 }
