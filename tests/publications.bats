@@ -148,10 +148,10 @@ more_failures() {
         'CREATE TABLE c (id int PRIMARY KEY) PARTITION BY RANGE (id)' 'CREATE TABLE c1 PARTITION OF c FOR VALUES FROM (0) TO (9)' \
         'ALTER TABLE c1 REPLICA IDENTITY NOTHING'
     run pgnudge doctor --keys --exclude public.marker
-    [[ $output == *'warn  keys of public.a: none: its replica identity does not hold the key'* ]]
-    [[ $output == *'warn  keys of public.b: none: the key has names in it'* ]]
-    [[ $output == *'warn  keys of public.c1: none: its replica identity does not hold the key'* ]]
-    [[ $output != *'keys of public.orders'* && $output != *'keys of public.marker'* ]]
+    [[ $output == *'warn  table public.a: no keys: its replica identity does not hold the key'* ]]
+    [[ $output == *'warn  table public.b: no keys: the key has names in it'* ]]
+    [[ $output == *'warn  table public.c1: no keys: its replica identity does not hold the key'* ]]
+    [[ $output != *'public.orders: no keys'* && $output != *'public.marker: no keys'* ]]
     run pgnudge doctor --keys --tables public.marker
-    [[ $output == *'warn  keys of public.marker: none: it has no primary key'* ]]
+    [[ $output == *'warn  table public.marker: no keys: it has no primary key'* ]]
 }

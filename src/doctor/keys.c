@@ -136,13 +136,13 @@ static void report_one(struct checks *checks, const struct definition *table)
 {
     struct buffer name = {0};
 
-    buffer_text(&name, "keys of ");
+    buffer_text(&name, "table ");
     encoding_to_utf8(checks->encoding, table->schema, &name);
     buffer_byte(&name, '.');
     encoding_to_utf8(checks->encoding, table->table, &name);
     buffer_byte(&name, '\0');
     if (!name.failed) {
-        report_check(checks->report, CHECK_WARN, name.data, "none: %s",
+        report_check(checks->report, CHECK_WARN, name.data, "no keys: %s",
                      table->reason != NULL ? table->reason : definitions_reason(slice_of("")));
         report_fix_of(checks, table);
     }
