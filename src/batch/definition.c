@@ -23,6 +23,15 @@ struct definition *definition_new(uint32_t leaf, uint32_t root, struct slice sch
     return definition;
 }
 
+void definition_use(struct definition *definition, struct key_columns columns, const char *json,
+                    void *memory)
+{
+    definition->columns = columns;
+    definition->json = json;
+    definition->memory = memory;
+    definition->state = DEFINITION_USABLE;
+}
+
 struct definition *definition_hold(struct definition *definition)
 {
     definition->refs++;

@@ -56,6 +56,10 @@ struct definition {
 struct definition *definition_new(uint32_t leaf, uint32_t root, struct slice schema,
                                   struct slice table);
 
+/* It has been read and can be used. `columns` and `json` lie in `memory`, which it owns from now on. */
+void definition_use(struct definition *definition, struct key_columns columns, const char *json,
+                    void *memory);
+
 struct definition *definition_hold(struct definition *definition);
 
 /* Lets go of it; NULL is fine. */

@@ -299,11 +299,17 @@ static void *keep_columns(const struct definitions *definitions, struct key_colu
 static void end_one(struct definitions *definitions)
 {
     struct definition *definition = definitions->taking;
+    struct key_columns columns;
+    const char *json;
+    void *memory;
 
     definitions->taking = NULL;
-    if (definition != NULL && definitions->parts > 0) {
-        definition->memory = keep_columns(definitions, &definition->columns, &definition->json);
-        definition->state = definition->memory != NULL ? DEFINITION_USABLE : DEFINITION_NONE;
+    if (definition == NULL || definitions->parts == 0) {
+        return;
+    }
+    memory = keep_columns(definitions, &columns, &json);
+    if (memory != NULL) {
+        definition_use(definition, columns, json, memory);
     }
 }
 
