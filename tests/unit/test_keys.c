@@ -9,6 +9,7 @@
 #include "batch/keyset.h"
 #include "batch/name.h"
 #include "check.h"
+#include "out/environment.h"
 
 static struct name *new_name(const char *payload)
 {
@@ -277,6 +278,52 @@ static void many_definitions(void)
     tear_down(&fixture);
 }
 
+/* A command's list loses its keys above the bound, and then is a star. */
+static void environments(void)
+{
+    static const struct {
+        size_t name_len;
+        size_t keys;
+        const char *begins;
+        size_t len;
+    } cases[] = {
+        {10, 2, "nnnnnnnnnn:0\nnnnnnnnnnn:1", 25},
+        {10, 10000, "nnnnnnnnnn", 10},
+        {ENVIRONMENT_TABLES_MAX, 1, "*", 1},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char *payload = calloc(1, cases[i].name_len + 1);
+        struct environment environment;
+        struct fixture fixture;
+        const char *value = NULL;
+        char text[32];
+
+        CASE("%zu keys of a name of %zu bytes", cases[i].keys, cases[i].name_len);
+        REQUIRE(payload != NULL && set_up(&fixture, SIZE_MAX));
+        memset(payload, 'n', cases[i].name_len);
+        free(fixture.names[0]);
+        fixture.names[0] = new_name(payload);
+        REQUIRE(fixture.names[0] != NULL);
+        for (size_t n = 0; n < cases[i].keys; n++) {
+            sprintf(text, "%zu", n);
+            keyed(&fixture, 0, text);
+        }
+        REQUIRE(environment_make(&environment, &fixture.window.item, ITEM_KEYS_ON));
+        for (size_t n = 0; environment.variables[n] != NULL; n++) {
+            if (strncmp(environment.variables[n], "PGNUDGE_TABLES=", 15) == 0) {
+                value = environment.variables[n] + 15;
+            }
+        }
+        REQUIRE(value != NULL);
+        CHECK(strncmp(value, cases[i].begins, strlen(cases[i].begins)) == 0);
+        CHECK_INT(strlen(value), cases[i].len);
+        environment_free(&environment);
+        tear_down(&fixture);
+        free(payload);
+    }
+}
+
 static const struct check_test tests[] = {
     {"distinct keys in their order", distinct},
     {"keys of events", events},
@@ -285,6 +332,7 @@ static const struct check_test tests[] = {
     {"too many bytes", bytes},
     {"resyncs", resyncs},
     {"too many definitions", many_definitions},
+    {"a command's environment", environments},
 };
 
 CHECK_MAIN(tests)
