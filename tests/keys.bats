@@ -174,7 +174,7 @@ changed_definitions() {
 # again SQL EXPECTED: as told, once what the keys are made of has been read anew.
 again() {
     local before
-    for _ in {1..20}; do
+    for _ in {1..80}; do # a table that could not be named is looked at again after 5 s
         before=$(lines)
         sql "$1"
         mark
