@@ -112,6 +112,13 @@ static bool is_resync(const struct window *window)
     return window->at_once || window->item.resync == RESYNC_OVERFLOW;
 }
 
+/* Whether the last event of the item came after it. */
+static bool is_late(const struct item *item, const struct tally *tally)
+{
+    return item->events != NULL && item->len > 0 &&
+           tally->arrival < item->events[item->len - 1].tally.arrival;
+}
+
 static bool add_new_event(struct window *window, struct name *name, const struct tally *tally)
 {
     struct item *item = &window->item;
@@ -121,8 +128,7 @@ static bool add_new_event(struct window *window, struct name *name, const struct
         item->resync = RESYNC_OVERFLOW;
         return true;
     }
-    window->unordered |=
-        item->len > 0 && tally->arrival < item->events[item->len - 1].tally.arrival;
+    window->unordered |= is_late(item, tally);
     return add_event(window, name, tally);
 }
 

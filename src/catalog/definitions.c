@@ -175,7 +175,7 @@ static void take_off(struct definitions *definitions, size_t count)
     }
     definitions->len -= count;
     memmove(definitions->queue, definitions->queue + count,
-            definitions->len * sizeof(definitions->queue[0]));
+            definitions->len * sizeof(struct definition *));
     definitions->asked = 0;
 }
 

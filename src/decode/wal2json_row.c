@@ -59,6 +59,15 @@ static enum row_step expect(struct row_scan *scan, struct slice wanted, struct s
     return scan->depth == wanted.len ? become(scan, state) : ROW_MORE;
 }
 
+/* NUL behind the end */
+static char byte_at(const struct slice *text, size_t place)
+{
+    if (place < text->len) {
+        return text->data[place];
+    }
+    return '\0';
+}
+
 /* `byte` ends the list's head. */
 static enum row_step begin_list(struct row_scan *scan, struct slice head, char byte)
 {
@@ -85,7 +94,7 @@ static enum row_step take_head(struct row_scan *scan, struct slice *text)
         len++;
     }
     part = (struct slice){text->data, len};
-    end = len < text->len ? text->data[len] : '\0';
+    end = byte_at(text, len);
     skip(text, len + (len < text->len));
     if (end != '\0' && scan->token_len == 0) {
         return begin_list(scan, part, end);
@@ -166,7 +175,7 @@ static enum row_step take_string(struct row_scan *scan, struct slice *text)
     while (plain.len < text->len && text->data[plain.len] != '"' && text->data[plain.len] != '\\') {
         plain.len++;
     }
-    end = plain.len < text->len ? text->data[plain.len] : '\0';
+    end = byte_at(text, plain.len);
     skip(text, plain.len + (plain.len < text->len));
     if (scan->state == IN_NAME && end == '"' && scan->token_len == 0) {
         return end_string(scan, plain);

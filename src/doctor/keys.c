@@ -41,7 +41,7 @@ static bool keep(struct checks *checks, const struct slice raw[COLUMNS])
         return false;
     }
     if (keys->tables == NULL) {
-        keys->tables = calloc(TABLES_MAX, sizeof(*keys->tables));
+        keys->tables = calloc(TABLES_MAX, sizeof(struct definition *));
     }
     if (keys->tables == NULL) {
         return false;
