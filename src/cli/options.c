@@ -1,13 +1,12 @@
 #include "cli/options.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "auth/password.h"
 #include "base/clock.h"
-#include "cli/duration.h"
+#include "cli/values.h"
 #include "conninfo/connlayers.h"
 #include "conninfo/connstring.h"
 #include "decode/plugins.h"
@@ -128,52 +127,13 @@ void options_init(struct feed_config *config)
     conninfo_init(&config->info);
 }
 
-static bool wrong_value(const char *option, const char *value, const char *wanted,
-                        struct error *error)
-{
-    return error_set(error, ERROR_PERMANENT, "invalid value \"%s\" for %s: expected %s", value,
-                     option, wanted);
-}
-
-/* What 0 means for a duration option. */
-enum zero { ZERO_REFUSED, ZERO_FINE, ZERO_NEVER };
-
-static bool read_duration(const char *option, const char *value, enum zero zero, int64_t *us,
-                          struct error *error)
-{
-    if (!duration_parse(value, us)) {
-        return wrong_value(option, value, "a number with us, ms, s, m, h or d", error);
-    }
-    if (*us == 0 && zero == ZERO_REFUSED) {
-        return wrong_value(option, value, "more than 0", error);
-    }
-    if (*us == 0 && zero == ZERO_NEVER) {
-        *us = CLOCK_NEVER;
-    }
-    return true;
-}
-
-static bool read_number(const char *option, const char *value, unsigned long long max,
-                        unsigned long long *number, struct error *error)
-{
-    char *end;
-
-    errno = 0;
-    *number = strtoull(value, &end, 10);
-    if (value[strspn(value, "0123456789")] != '\0' || end == value || errno != 0 || *number == 0 ||
-        *number > max) {
-        return wrong_value(option, value, "a whole number above 0, not too large", error);
-    }
-    return true;
-}
-
 static bool read_plugin(struct feed_config *config, const char *value, struct error *error)
 {
     config->plugin = PLUGINS;
     if (strcmp(value, "auto") == 0 || plugin_named(value, &config->plugin)) {
         return true;
     }
-    return wrong_value("--plugin", value, "auto, wal2json or test_decoding", error);
+    return value_wrong("--plugin", value, "auto, wal2json or test_decoding", error);
 }
 
 static bool read_publication(struct feed_config *config, const char *value, struct error *error)
@@ -207,7 +167,7 @@ static bool read_exec_fail(struct feed_config *config, const char *value, struct
             return true;
         }
     }
-    return wrong_value("--exec-fail", value, "retry, warn or exit", error);
+    return value_wrong("--exec-fail", value, "retry, warn or exit", error);
 }
 
 static bool read_backoff(struct feed_config *config, const char *value, struct error *error)
@@ -216,16 +176,16 @@ static bool read_backoff(struct feed_config *config, const char *value, struct e
     char min[32];
 
     if (comma == NULL || (size_t)(comma - value) >= sizeof(min)) {
-        return wrong_value("--backoff", value, "two durations, MIN,MAX", error);
+        return value_wrong("--backoff", value, "two durations, MIN,MAX", error);
     }
     memcpy(min, value, (size_t)(comma - value));
     min[comma - value] = '\0';
-    if (!read_duration("--backoff", min, ZERO_REFUSED, &config->backoff_min_us, error) ||
-        !read_duration("--backoff", comma + 1, ZERO_REFUSED, &config->backoff_max_us, error)) {
+    if (!value_duration("--backoff", min, ZERO_REFUSED, &config->backoff_min_us, error) ||
+        !value_duration("--backoff", comma + 1, ZERO_REFUSED, &config->backoff_max_us, error)) {
         return false;
     }
     return config->backoff_min_us <= config->backoff_max_us ||
-           wrong_value("--backoff", value, "MIN not above MAX", error);
+           value_wrong("--backoff", value, "MIN not above MAX", error);
 }
 
 static void hide(char *value)
@@ -282,7 +242,7 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
     case 'f':
         config->style.format = strcmp(value, "names") == 0 ? ITEM_NAMES : ITEM_JSON;
         return config->style.format == ITEM_NAMES || strcmp(value, "json") == 0 ||
-               wrong_value("--format", value, "json or names", error);
+               value_wrong("--format", value, "json or names", error);
     case '0':
         typed->null = true;
         return true;
@@ -297,7 +257,7 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
                error_set(error, ERROR_PERMANENT, "--metrics needs the name of a file");
     case 'k':
         number = DEFAULT_KEYS;
-        if (value != NULL && !read_number("--keys", value, KEYS_MAX, &number, error)) {
+        if (value != NULL && !value_number("--keys", value, KEYS_MAX, &number, error)) {
             return false;
         }
         config->window.max_keys = (size_t)number;
@@ -307,7 +267,7 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         config->style.operations = true;
         return true;
     case 'n':
-        if (!read_number("--count", value, UINT64_MAX, &number, error)) {
+        if (!value_number("--count", value, UINT64_MAX, &number, error)) {
             return false;
         }
         config->count = number;
@@ -324,12 +284,12 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
     case OPT_PUBLICATION:
         return read_publication(config, value, error);
     case OPT_DEBOUNCE:
-        return read_duration("--debounce", value, ZERO_FINE, &config->window.debounce_us, error);
+        return value_duration("--debounce", value, ZERO_FINE, &config->window.debounce_us, error);
     case OPT_MAX_BATCH_WAIT:
-        return read_duration("--max-batch-wait", value, ZERO_REFUSED, &config->window.max_wait_us,
-                             error);
+        return value_duration("--max-batch-wait", value, ZERO_REFUSED, &config->window.max_wait_us,
+                              error);
     case OPT_FAILSAFE:
-        return read_duration("--failsafe", value, ZERO_REFUSED, &config->failsafe_us, error);
+        return value_duration("--failsafe", value, ZERO_REFUSED, &config->failsafe_us, error);
     case OPT_ALLOW_MISSING:
         config->allow_missing = true;
         return true;
@@ -341,31 +301,31 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         typed->visible_on[typed->replicas++] = value;
         return true;
     case OPT_SLOT_TIMEOUT:
-        return read_duration("--slot-timeout", value, ZERO_REFUSED, &config->slot_timeout_us,
-                             error);
+        return value_duration("--slot-timeout", value, ZERO_REFUSED, &config->slot_timeout_us,
+                              error);
     case OPT_PARTITIONS:
         config->partitions = strcmp(value, "leaf") == 0 ? PARTITIONS_LEAF : PARTITIONS_ROOT;
         return strcmp(value, "leaf") == 0 || strcmp(value, "root") == 0 ||
-               wrong_value("--partitions", value, "root or leaf", error);
+               value_wrong("--partitions", value, "root or leaf", error);
     case OPT_NO_VISIBILITY_CHECK:
         config->visibility_check = false;
         return true;
     case OPT_MAX_PENDING:
-        if (!read_number("--max-pending", value, MAX_PENDING_MAX, &number, error)) {
+        if (!value_number("--max-pending", value, MAX_PENDING_MAX, &number, error)) {
             return false;
         }
         config->window.max_pending = (size_t)number;
         return true;
     case OPT_STATUS_INTERVAL:
         config->status_interval_given = true;
-        return read_duration("--status-interval", value, ZERO_REFUSED, &config->status_interval_us,
-                             error);
+        return value_duration("--status-interval", value, ZERO_REFUSED, &config->status_interval_us,
+                              error);
     case OPT_LIVENESS_TIMEOUT:
         config->liveness_given = true;
-        return read_duration("--liveness-timeout", value, ZERO_NEVER, &config->liveness_us, error);
+        return value_duration("--liveness-timeout", value, ZERO_NEVER, &config->liveness_us, error);
     case OPT_CONNECT_TIMEOUT:
-        return read_duration("--connect-timeout", value, ZERO_NEVER,
-                             &typed->conninfo.connect_timeout_us, error) &&
+        return value_duration("--connect-timeout", value, ZERO_NEVER,
+                              &typed->conninfo.connect_timeout_us, error) &&
                conninfo_set(&typed->conninfo, CONN_CONNECT_TIMEOUT, "", error);
     case OPT_BACKOFF:
         return read_backoff(config, value, error);
@@ -373,7 +333,7 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         config->reconnect = false;
         return true;
     case OPT_TIMEOUT:
-        return read_duration("--timeout", value, ZERO_REFUSED, &config->timeout_us, error);
+        return value_duration("--timeout", value, ZERO_REFUSED, &config->timeout_us, error);
     case OPT_JSON:
         typed->doctor->json = true;
         return typed->doctor->wanted ||

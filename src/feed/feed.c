@@ -18,6 +18,7 @@
 #include "base/signals.h"
 #include "feed/delivery.h"
 #include "feed/intake.h"
+#include "feed/metrics.h"
 #include "feed/questions.h"
 #include "feed/reconnect.h"
 #include "out/exec_out.h"
@@ -32,8 +33,7 @@ struct feed {
     const struct log *log;
     struct service service;
     struct counters counters;
-    int64_t metrics_us; /* when they are written again */
-    bool metrics_failed;
+    struct metrics metrics;
     struct names *names;
     struct unseen unseen;
     struct window window;
@@ -255,9 +255,7 @@ static void go_live(struct feed *feed, int64_t now_us)
 
     feed->live = true;
     feed->counters.connects++;
-    if (feed->config->metrics != NULL) {
-        feed->metrics_us = now_us;
-    }
+    metrics_hurry(&feed->metrics, now_us);
     feed->ever_live |= !feed->config->visibility_check || visconn_has_worked(feed->visible.visconn);
     reconnect_worked(&feed->reconnect, feed->log, now_us);
     service_status(&feed->service, "streaming from %s", facts->address->text);
@@ -444,32 +442,19 @@ static struct counters counters_now(const struct feed *feed, int64_t now_us)
     return counters;
 }
 
-/* A failure is said once, until they can be written again. */
-static void write_metrics(struct feed *feed, int64_t now_us)
-{
-    struct counters counters = counters_now(feed, now_us);
-    struct error error;
-
-    feed->metrics_us = clock_after(now_us, feed->config->status_interval_us);
-    if (counters_write(&counters, feed->config->metrics, &error)) {
-        feed->metrics_failed = false;
-    } else if (!feed->metrics_failed) {
-        feed->metrics_failed = true;
-        log_report(feed->log, LOG_WARNING, &error);
-    }
-}
-
 static void step_counters(struct feed *feed, int64_t now_us)
 {
+    bool asked = signals_take_report();
     struct counters counters;
 
-    if (signals_take_report()) {
-        counters = counters_now(feed, now_us);
+    if (!asked && now_us < feed->metrics.due_us) {
+        return;
+    }
+    counters = counters_now(feed, now_us);
+    if (asked) {
         counters_say(&counters, feed->log);
     }
-    if (now_us >= feed->metrics_us) {
-        write_metrics(feed, now_us);
-    }
+    metrics_step(&feed->metrics, &counters, now_us);
 }
 
 /* ---- the loop ---- */
@@ -509,7 +494,7 @@ static int64_t next_deadline(const struct feed *feed, int64_t now_us)
     deadline = clock_earlier(deadline, source != NULL ? source->ops->deadline(source)
                                                       : feed->reconnect.at_us);
     deadline = clock_earlier(deadline, service_deadline(&feed->service));
-    deadline = clock_earlier(deadline, feed->metrics_us);
+    deadline = clock_earlier(deadline, feed->metrics.due_us);
     if (feed->stopping) {
         return clock_earlier(deadline, feed->stop_us);
     }
@@ -609,9 +594,8 @@ static void run(struct feed *feed, const sigset_t *waiting)
         service_watch(&feed->service, now_us);
         step_counters(feed, now_us);
     }
-    if (feed->metrics_us != CLOCK_NEVER) {
-        write_metrics(feed, now_us);
-    }
+    metrics_hurry(&feed->metrics, now_us);
+    step_counters(feed, now_us);
 }
 
 /* ---- the parts ---- */
@@ -703,7 +687,7 @@ struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *w
         .reconnect = {.backoff = {.min_us = config->backoff_min_us,
                                   .max_us = config->backoff_max_us}},
         .failsafe_us = CLOCK_NEVER,
-        .metrics_us = config->metrics != NULL ? 0 : CLOCK_NEVER,
+        .metrics = {.log = &config->log, .due_us = CLOCK_NEVER},
     };
     bool have_memory = start_parts(&feed);
     enum output_result result;
@@ -715,8 +699,8 @@ struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *w
         error_memory(&error);
         result = OUTPUT_FAILED;
     }
-    if (result == OUTPUT_OK && config->metrics != NULL &&
-        !counters_write(&feed.counters, config->metrics, &error)) {
+    if (result == OUTPUT_OK && !metrics_open(&feed.metrics, config->metrics, &feed.counters,
+                                             config->status_interval_us, &error)) {
         result = OUTPUT_FAILED; /* nobody would see it later */
     }
     if (result == OUTPUT_OK) {
