@@ -8,6 +8,7 @@
 #include "batch/json.h"
 #include "batch/keyset.h"
 #include "batch/name.h"
+#include "batch/sequence.h"
 #include "wire/lsn.h"
 
 static void append_operations(struct buffer *out, const struct tally *tally)
@@ -65,8 +66,8 @@ static void append_keys(struct buffer *out, const struct item_event *event)
     buffer_byte(out, ']');
 }
 
-static void append_event(struct buffer *out, const struct item_event *event,
-                         const struct item_style *style)
+void item_write_event(struct buffer *out, const struct item_event *event,
+                      const struct item_style *style)
 {
     const struct tally *tally = &event->tally;
 
@@ -101,29 +102,64 @@ const char *resync_text(enum resync reason)
         [RESYNC_OVERFLOW] = "overflow",
         [RESYNC_FAILSAFE] = "failsafe",
         [RESYNC_REQUESTED] = "requested",
+        [RESYNC_MISSED] = "missed",
     };
 
     return text[reason];
 }
 
-static void write_json(struct buffer *out, const struct item *item, const struct item_style *style)
+bool item_is_batch(const struct item *item)
 {
-    if (item->resync != RESYNC_NONE) {
-        buffer_format(out, "{\"type\":\"resync\",\"reason\":\"%s\"", resync_text(item->resync));
-        append_lsn(out, item->lsn);
-        buffer_text(out, "}\n");
-        return;
+    return item->resync == RESYNC_NONE && !item->heartbeat;
+}
+
+const char *item_type(const struct item *item)
+{
+    if (item->heartbeat) {
+        return "heartbeat";
     }
-    buffer_text(out, "{\"type\":\"batch\"");
-    append_lsn(out, item->lsn);
+    return item->resync != RESYNC_NONE ? "resync" : "batch";
+}
+
+static void append_events(struct buffer *out, const struct item *item,
+                          const struct item_style *style)
+{
     buffer_text(out, ",\"events\":[");
     for (size_t i = 0; i < item->len; i++) {
         if (i > 0) {
             buffer_byte(out, ',');
         }
-        append_event(out, &item->events[i], style);
+        item_write_event(out, &item->events[i], style);
     }
-    buffer_text(out, "]}\n");
+    buffer_byte(out, ']');
+}
+
+void item_write_head(struct buffer *out, const struct item *item, const struct sequence *sequence)
+{
+    buffer_format(out, "{\"type\":\"%s\"", item_type(item));
+    if (item->resync != RESYNC_NONE) {
+        buffer_format(out, ",\"reason\":\"%s\"", resync_text(item->resync));
+    }
+    append_lsn(out, item->lsn);
+    if (sequence != NULL) {
+        sequence_write(out, sequence);
+    }
+}
+
+static void write_json(struct buffer *out, const struct item *item, const struct item_style *style)
+{
+    struct sequence *sequence = style->sequence;
+
+    if (sequence != NULL) {
+        sequence->seq++;
+    }
+    item_write_head(out, item, sequence);
+    if (item_is_batch(item)) {
+        append_events(out, item, style);
+    } else if (sequence != NULL) {
+        sequence_write_scope(out, sequence);
+    }
+    buffer_text(out, "}\n");
 }
 
 /* What a reader of lines would take for the end of one, or a terminal for a command. */

@@ -15,6 +15,7 @@
 struct definition;
 struct keyset;
 struct name;
+struct sequence;
 
 enum resync {
     RESYNC_NONE, /* it is a batch */
@@ -22,7 +23,9 @@ enum resync {
     RESYNC_RECONNECTED,
     RESYNC_OVERFLOW,
     RESYNC_FAILSAFE, /* by the clock; or something came that could not be read */
-    RESYNC_REQUESTED
+    RESYNC_REQUESTED,
+    RESYNC_MISSED, /* something was lost between a publisher and its readers */
+    RESYNC_REASONS
 };
 
 /* Changes of one table that are told together. All zero: none. */
@@ -50,6 +53,7 @@ struct item_definition {
 
 struct item {
     enum resync resync;
+    bool heartbeat;            /* it is neither a batch nor a resync: it says that there was none */
     struct item_event *events; /* once closed, in the order of their first change */
     size_t len;
     size_t cap;
@@ -76,11 +80,24 @@ enum item_keys {
 
 struct item_style {
     enum item_format format;
-    enum item_keys keys; /* of names; a line of JSON has them where they are known */
-    bool operations;     /* of a line of JSON */
+    enum item_keys keys;       /* of names; a line of JSON has them where they are known */
+    bool operations;           /* of a line of JSON */
+    struct sequence *sequence; /* numbers the lines of JSON; borrowed. NULL: they have no number */
 };
 
-/* Appends the whole item. */
+bool item_is_batch(const struct item *item);
+
+/* The contract's word for what it is: "batch", "resync" or "heartbeat". */
+const char *item_type(const struct item *item);
+
+/* Appends the object of one event. */
+void item_write_event(struct buffer *out, const struct item_event *event,
+                      const struct item_style *style);
+
+/* Appends the front of the object of an item, up to its number: the brace is open. */
+void item_write_head(struct buffer *out, const struct item *item, const struct sequence *sequence);
+
+/* Appends the whole item, as the next one of the sequence. */
 void item_write(struct buffer *out, const struct item *item, const struct item_style *style);
 
 /* From now on the event means the whole table. */

@@ -56,3 +56,36 @@ void json_string(struct buffer *out, struct slice text)
     }
     buffer_byte(out, '"');
 }
+
+/* The character that these bytes are. */
+static uint32_t decode(const unsigned char *at, size_t len)
+{
+    uint32_t code = at[0] & (0xffU >> (len + 1));
+
+    for (size_t i = 1; i < len; i++) {
+        code = code << 6 | (at[i] & 0x3fU);
+    }
+    return code;
+}
+
+void json_ascii(struct buffer *out, struct slice json)
+{
+    while (json.len > 0) {
+        size_t len = utf8_sequence(json);
+
+        if (len <= 1) {
+            buffer_byte(out, json.data[0]);
+            len = 1;
+        } else {
+            uint32_t code = decode((const unsigned char *)json.data, len);
+
+            if (code > 0xffff) { /* a pair of surrogates: RFC 8259, 7 */
+                buffer_format(out, "\\u%04x", 0xd800U + ((code - 0x10000U) >> 10));
+                code = 0xdc00U + ((code - 0x10000U) & 0x3ffU);
+            }
+            buffer_format(out, "\\u%04x", code);
+        }
+        json.data += len;
+        json.len -= len;
+    }
+}

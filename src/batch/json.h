@@ -11,4 +11,7 @@
  */
 void json_string(struct buffer *out, struct slice text);
 
+/* Appends JSON of valid UTF-8 with \uXXXX in place of what isn't ASCII: it fits any encoding. */
+void json_ascii(struct buffer *out, struct slice json);
+
 #endif

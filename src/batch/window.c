@@ -180,6 +180,24 @@ bool window_change(struct window *window, struct name *name, const struct arrivi
     return true;
 }
 
+bool window_event(struct window *window, struct name *name, const struct tally *tally,
+                  int64_t now_us)
+{
+    struct tally arrived = *tally;
+
+    arrived.arrival = ++window->arrivals;
+    window->marks |= UNSEEN_OPEN;
+    if (!window->at_once) {
+        postpone(window, &window->open, now_us);
+    }
+    return add_changes(window, name, &arrived);
+}
+
+void window_hold(struct window *window, bool more)
+{
+    window->in_transaction = more;
+}
+
 /* ---- keys ---- */
 
 bool window_wants_keys(const struct window *window, const struct name *name)

@@ -78,6 +78,16 @@ void tally_add(struct tally *tally, const struct tally *more);
 /* Changes of a watched table. False: out of memory. */
 bool window_change(struct window *window, struct name *name, const struct arriving *arriving);
 
+/*
+ * Changes that a publisher has merged; window_keys follows, unless the tally is whole. False: out
+ * of memory.
+ */
+bool window_event(struct window *window, struct name *name, const struct tally *tally,
+                  int64_t now_us);
+
+/* More of what belongs together is to come from a publisher, or no more. */
+void window_hold(struct window *window, bool more);
+
 /* Whether keys of a change of this name would be taken. */
 bool window_wants_keys(const struct window *window, const struct name *name);
 

@@ -6,6 +6,7 @@
 
 #include "auth/password.h"
 #include "base/clock.h"
+#include "cli/bridge_options.h"
 #include "cli/values.h"
 #include "conninfo/connlayers.h"
 #include "conninfo/connstring.h"
@@ -46,6 +47,9 @@ enum {
     OPT_METRICS,
     OPT_OPERATIONS,
     OPT_PUBLICATION,
+    OPT_SEQUENCE,
+    OPT_HEARTBEAT,
+    OPT_FROM_STDIN,
     OPT_HELP
 };
 
@@ -83,6 +87,9 @@ static const struct option long_options[] = {
     {"metrics", required_argument, NULL, OPT_METRICS},
     {"keys", optional_argument, NULL, 'k'},
     {"operations", no_argument, NULL, OPT_OPERATIONS},
+    {"sequence", no_argument, NULL, OPT_SEQUENCE},
+    {"heartbeat", required_argument, NULL, OPT_HEARTBEAT},
+    {"from-stdin", no_argument, NULL, OPT_FROM_STDIN},
     {"count", required_argument, NULL, 'n'},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"json", no_argument, NULL, OPT_JSON},
@@ -102,6 +109,7 @@ struct typed {
     bool null;
     bool plugin;
     bool exec_fail;
+    struct bridge_options bridge;
     char *visible_on[REPLICAS_MAX];
     size_t replicas;
 };
@@ -123,6 +131,7 @@ void options_init(struct feed_config *config)
         .visibility_check = true,
         .timeout_us = CLOCK_NEVER,
         .slot_timeout_us = CLOCK_NEVER,
+        .heartbeat_us = CLOCK_NEVER,
     };
     conninfo_init(&config->info);
 }
@@ -266,6 +275,15 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
     case OPT_OPERATIONS:
         config->style.operations = true;
         return true;
+    case OPT_SEQUENCE:
+        config->sequence = true;
+        return true;
+    case OPT_HEARTBEAT:
+        config->sequence = true; /* a heartbeat is a number */
+        return value_duration("--heartbeat", value, ZERO_REFUSED, &config->heartbeat_us, error);
+    case OPT_FROM_STDIN:
+        config->from_stdin = true;
+        return true;
     case 'n':
         if (!value_number("--count", value, UINT64_MAX, &number, error)) {
             return false;
@@ -340,6 +358,48 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
                error_set(error, ERROR_PERMANENT, "--json is an option of \"pgnudge doctor\"");
     default:
         return error_set(error, ERROR_PERMANENT, "unknown option");
+    }
+}
+
+/* Where one stands that makes no sense with --listen or --from-stdin. */
+static void note_kind(struct bridge_options *bridge, int option)
+{
+    switch (option) {
+    case 'h':
+        bridge->login_option = "--host";
+        break;
+    case 'p':
+        bridge->login_option = "--port";
+        break;
+    case 'U':
+        bridge->login_option = "--username";
+        break;
+    case 'd':
+        bridge->login_option = "--dbname";
+        break;
+    case 'W':
+        bridge->login_option = "--password";
+        break;
+    case OPT_PLUGIN:
+        bridge->stream_option = "--plugin";
+        break;
+    case OPT_PUBLICATION:
+        bridge->stream_option = "--publication";
+        break;
+    case OPT_SLOT_TIMEOUT:
+        bridge->stream_option = "--slot-timeout";
+        break;
+    case OPT_ALLOW_MISSING:
+        bridge->stream_option = "--allow-missing";
+        break;
+    case OPT_VISIBLE_ON:
+        bridge->stream_option = "--visible-on";
+        break;
+    case OPT_NO_VISIBILITY_CHECK:
+        bridge->stream_option = "--no-visibility-check";
+        break;
+    default:
+        break;
     }
 }
 
@@ -448,7 +508,8 @@ static bool finish(struct feed_config *config, const struct typed *typed, struct
     return finish_output(config, typed, error) && finish_plugin(config, typed, error) &&
            conninfo_fill(&config->info, &typed->conninfo, error) &&
            conninfo_complete(&config->info, error) && prepare_password(config, typed, error) &&
-           derive_replicas(config, typed, error);
+           derive_replicas(config, typed, error) &&
+           bridge_options_finish(config, &typed->bridge, error);
 }
 
 static enum options_action parse(struct feed_config *config, struct typed *typed, int argc,
@@ -467,9 +528,13 @@ static enum options_action parse(struct feed_config *config, struct typed *typed
         if (option == '?' || option == ':') {
             return not_taken(option, argv, error);
         }
+        note_kind(&typed->bridge, option);
         if (!take_option(config, typed, option, optarg, error)) {
             return OPTIONS_WRONG;
         }
+    }
+    if (optind < argc) {
+        typed->bridge.login_option = "a connection string";
     }
     if (optind < argc && !read_dbname(config, argv[optind++], error)) {
         return OPTIONS_WRONG;
@@ -515,4 +580,5 @@ void options_free(struct feed_config *config)
     password_free(config->password);
     pattern_set_free(&config->tables);
     pattern_set_free(&config->exclude);
+    buffer_free(&config->scope);
 }

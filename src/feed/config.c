@@ -2,6 +2,21 @@
 
 #include "catalog/definitions.h"
 
+bool config_is_relay(const struct feed_config *config)
+{
+    return config->listen != NULL || config->from_stdin;
+}
+
+struct verdict_rules config_rules(const struct feed_config *config)
+{
+    return (struct verdict_rules){
+        .tables = &config->tables,
+        .exclude = &config->exclude,
+        .partitions = config->partitions,
+        .ancestors = config->sequence && config->partitions == PARTITIONS_LEAF,
+    };
+}
+
 struct logical_setup config_source(const struct feed_config *config, bool first,
                                    const struct sink *sink)
 {

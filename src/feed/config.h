@@ -49,8 +49,19 @@ struct feed_config {
     enum exec_fail exec_fail;
     const char *metrics; /* a file, borrowed; NULL: none */
     uint64_t count;      /* 0: no limit */
+    bool sequence;       /* lines of JSON have a session and a number */
+    int64_t heartbeat_us;
+    struct buffer scope; /* what numbered resyncs say of the tables; NUL-terminated */
+    const char *listen;  /* a channel: items come from there, not from replication; or NULL */
+    bool from_stdin;     /* they come from standard input */
     int64_t timeout_us;
 };
+
+/* Whether items come from another pgnudge. */
+bool config_is_relay(const struct feed_config *config);
+
+/* By which names changes are reported. */
+struct verdict_rules config_rules(const struct feed_config *config);
 
 /* All that is returned borrows from `config`. `first`: no stream has been live yet. */
 struct logical_setup config_source(const struct feed_config *config, bool first,

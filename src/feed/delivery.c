@@ -16,10 +16,15 @@ static bool is_ready(const struct delivery *delivery)
            visible_everywhere(delivery->visible, &delivery->closed, UNSEEN_CLOSED);
 }
 
-bool delivery_due(const struct delivery *delivery, bool may_close, int64_t now_us)
+static bool item_due(const struct delivery *delivery, bool may_close, int64_t now_us)
 {
     return delivery->has_closed ? !delivery->is_with_out && is_ready(delivery)
                                 : may_close && now_us >= window_deadline(delivery->window);
+}
+
+bool delivery_due(const struct delivery *delivery, bool may_close, int64_t now_us)
+{
+    return item_due(delivery, may_close, now_us) || now_us >= heartbeat_at(&delivery->heartbeat);
 }
 
 static void close_window(struct delivery *delivery, int64_t now_us)
@@ -27,7 +32,7 @@ static void close_window(struct delivery *delivery, int64_t now_us)
     delivery->closed_since_us = delivery->window->open.first_us;
     window_close(delivery->window, &delivery->closed);
     delivery->has_closed = true;
-    delivery->keys_hold = delivery->closed.definition_len == 0;
+    delivery->keys_hold = delivery->relayed || delivery->closed.definition_len == 0;
     delivery->closings++;
     delivery->window_asked = false;
     visible_hurry(delivery->visible, &delivery->closed, UNSEEN_CLOSED, now_us);
@@ -52,11 +57,13 @@ static bool counts(const struct item *item)
     return item->resync != RESYNC_CONNECTED;
 }
 
-static void hand_on(struct delivery *delivery)
+static void hand_on(struct delivery *delivery, int64_t now_us)
 {
-    const struct item *item = &delivery->closed;
+    struct item *item = &delivery->closed;
 
     delivery->is_with_out = true;
+    heartbeat_item(&delivery->heartbeat, item, now_us);
+    item->lsn = delivery->numbered ? delivery->heartbeat.lsn : item->lsn;
     delivery->out->ops->begin(delivery->out, item);
     delivery->items += counts(item) ? 1 : 0;
     if (item->resync != RESYNC_NONE) {
@@ -79,15 +86,20 @@ static bool take_back(struct delivery *delivery, int64_t now_us)
 
 void delivery_advance(struct delivery *delivery, bool may_close, int64_t now_us)
 {
+    struct item item;
+
     if (!delivery_due(delivery, may_close, now_us) ||
         !delivery->out->ops->can_take(delivery->out)) {
         return;
     }
-    if (!delivery->has_closed) {
+    if (item_due(delivery, may_close, now_us) && !delivery->has_closed) {
         close_window(delivery, now_us);
     }
-    if (is_ready(delivery)) {
-        hand_on(delivery);
+    if (delivery->has_closed && is_ready(delivery)) {
+        hand_on(delivery, now_us);
+    } else if (now_us >= heartbeat_at(&delivery->heartbeat)) {
+        item = heartbeat_begin(&delivery->heartbeat, now_us);
+        delivery->out->ops->begin(delivery->out, &item);
     }
 }
 
@@ -96,6 +108,10 @@ static enum out_event step(struct delivery *delivery, short revents, int64_t now
 {
     enum out_event event = delivery->out->ops->step(delivery->out, revents, now_us, error);
 
+    if (delivery->heartbeat.is_with_out && (event == OUT_DONE || event == OUT_FAILED)) {
+        delivery->heartbeat.is_with_out = false; /* the next one has another number */
+        return OUT_NOTHING;
+    }
     if (event == OUT_DONE) {
         if (delivery->closed.resync != RESYNC_NONE) {
             delivery->counters->resyncs++;

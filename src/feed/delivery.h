@@ -12,6 +12,7 @@
 #include "batch/item.h"
 #include "batch/window.h"
 #include "feed/counters.h"
+#include "feed/heartbeat.h"
 #include "out/out.h"
 #include "visible/visible.h"
 
@@ -28,6 +29,9 @@ struct delivery {
     struct visible *visible;
     struct counters *counters;
     struct out *out; /* owned */
+    struct heartbeat heartbeat;
+    bool numbered; /* items are: each one's lsn stands for those before it, which may get lost */
+    bool relayed;  /* what keys rest on has been compared by the publisher */
     struct item closed;
     bool has_closed;
     bool is_with_out;

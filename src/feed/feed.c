@@ -16,14 +16,17 @@
 #include "base/os.h"
 #include "base/service.h"
 #include "base/signals.h"
+#include "batch/sequence.h"
 #include "feed/delivery.h"
 #include "feed/intake.h"
 #include "feed/metrics.h"
 #include "feed/questions.h"
 #include "feed/reconnect.h"
+#include "feed/relay.h"
 #include "out/exec_out.h"
 #include "out/line_out.h"
 #include "source/logical.h"
+#include "source/stdin_source.h"
 #include "visible/visible.h"
 
 #define HIDDEN_HOLD_US (1 * CLOCK_S) /* for a table that the catalog doesn't show yet */
@@ -39,6 +42,8 @@ struct feed {
     struct window window;
     struct catalog catalog;
     struct intake intake;
+    struct relay relay; /* in its place where items come from another pgnudge */
+    struct verdict_rules rules;
     struct reconnect reconnect;
     struct source *source;
     bool live;
@@ -46,6 +51,7 @@ struct feed {
     struct visible visible;
     struct questions questions;
     struct delivery delivery;
+    struct sequence sequence;
     int64_t hidden_until_us; /* how long a hidden table may hold the window back */
     int64_t failsafe_us;
     int64_t timeout_us;
@@ -198,6 +204,7 @@ static void lost(struct feed *feed, struct error *error, int64_t now_us)
     unseen_reset(&feed->unseen);
     catalog_stop(&feed->catalog);
     intake_stop(&feed->intake);
+    relay_stop(&feed->relay);
     close_connections(feed);
     if (error->kind == ERROR_PERMANENT && !feed->ever_live) {
         fail(feed, error, FEED_REFUSED, now_us);
@@ -209,17 +216,33 @@ static void lost(struct feed *feed, struct error *error, int64_t now_us)
     }
 }
 
-static void connect_source(struct feed *feed, int64_t now_us)
+/* NULL: `error` says why. */
+static struct source *new_source(struct feed *feed, int64_t now_us, struct error *error)
 {
     struct sink sink = intake_sink(&feed->intake);
+    struct line_sink lines = relay_sink(&feed->relay);
     struct logical_setup setup = config_source(feed->config, !feed->ever_live, &sink);
+    struct source *source;
+
+    if (!config_is_relay(feed->config)) {
+        return logical_new(&setup, now_us, error);
+    }
+    source = stdin_source_new(&lines);
+    if (source == NULL) {
+        error_memory(error);
+    }
+    return source;
+}
+
+static void connect_source(struct feed *feed, int64_t now_us)
+{
     struct error error;
 
     feed->reconnect.at_us = CLOCK_NEVER;
     if (!feed->ever_live) {
         service_status(&feed->service, "connecting");
     }
-    feed->source = logical_new(&setup, now_us, &error);
+    feed->source = new_source(feed, now_us, &error);
     if (feed->source == NULL) {
         lost(feed, &error, now_us);
     }
@@ -249,6 +272,22 @@ static void prepared(struct feed *feed, int64_t now_us)
     questions_start(&feed->questions, feed->visible.visconn);
 }
 
+/* What stands for all changes up to now. */
+static void begin_stream(struct feed *feed, int64_t now_us)
+{
+    const struct source_facts *facts = &feed->source->facts;
+
+    window_connected(&feed->window, facts->consistent_lsn);
+    window_resync(&feed->window,
+                  feed->delivery.resync_printed ? RESYNC_RECONNECTED : RESYNC_CONNECTED, now_us);
+    catalog_filter(&feed->catalog, facts->filters);
+    questions_live(&feed->questions, facts, now_us);
+    if (feed->config->visibility_check) {
+        barrier_start(&feed->visible.barrier, RESYNC_RECONNECTED);
+        visconn_hurry(feed->visible.visconn, now_us);
+    }
+}
+
 static void go_live(struct feed *feed, int64_t now_us)
 {
     const struct source_facts *facts = &feed->source->facts;
@@ -258,16 +297,13 @@ static void go_live(struct feed *feed, int64_t now_us)
     metrics_hurry(&feed->metrics, now_us);
     feed->ever_live |= !feed->config->visibility_check || visconn_has_worked(feed->visible.visconn);
     reconnect_worked(&feed->reconnect, feed->log, now_us);
-    service_status(&feed->service, "streaming from %s", facts->address->text);
+    service_status(&feed->service, "%s %s",
+                   config_is_relay(feed->config) ? "reading" : "streaming from", facts->place);
     feed->failsafe_us = clock_after(now_us, feed->config->failsafe_us);
-    window_connected(&feed->window, facts->consistent_lsn);
-    window_resync(&feed->window,
-                  feed->delivery.resync_printed ? RESYNC_RECONNECTED : RESYNC_CONNECTED, now_us);
-    catalog_filter(&feed->catalog, facts->filters);
-    questions_live(&feed->questions, facts, now_us);
-    if (feed->config->visibility_check) {
-        barrier_start(&feed->visible.barrier, RESYNC_RECONNECTED);
-        visconn_hurry(feed->visible.visconn, now_us);
+    if (!config_is_relay(feed->config)) {
+        begin_stream(feed, now_us);
+    } else if (!feed->config->from_stdin) { /* there, the first line begins it */
+        relay_start(&feed->relay, facts->consistent_lsn);
     }
 }
 
@@ -281,6 +317,8 @@ static void step_source(struct feed *feed, bool ready, int64_t now_us)
     }
     feed->intake.now_us = now_us;
     feed->intake.wall_us = clock_wall_us();
+    feed->relay.now_us = now_us;
+    feed->relay.wall_us = feed->intake.wall_us;
     while (feed->source != NULL && event != SOURCE_NOTHING) {
         event = feed->source->ops->step(feed->source, ready, now_us, &error);
         ready = false;
@@ -474,6 +512,7 @@ static void plan(struct feed *feed, int64_t now_us)
     if (window_waits(&feed->window)) {
         feed->hidden_until_us = clock_after(now_us, HIDDEN_HOLD_US);
     }
+    feed->delivery.heartbeat.live = feed->live && !feed->stopping;
     delivery_plan(&feed->delivery, now_us);
     if (feed->source != NULL) {
         feed->source->unhurried =
@@ -505,6 +544,10 @@ static int64_t next_deadline(const struct feed *feed, int64_t now_us)
     }
     if (feed->live) {
         deadline = clock_earlier(deadline, feed->failsafe_us);
+    }
+    deadline = clock_earlier(deadline, relay_deadline(&feed->relay));
+    if (!out_is_wanted(feed, now_us)) {
+        deadline = clock_earlier(deadline, heartbeat_at(&feed->delivery.heartbeat));
     }
     return clock_earlier(deadline, feed->timeout_us);
 }
@@ -545,6 +588,7 @@ static void step_timers(struct feed *feed, int64_t now_us)
     if (barrier_take_due(&feed->visible.barrier, position, now_us)) {
         window_resync(&feed->window, feed->visible.barrier.reason, now_us);
     }
+    relay_tick(&feed->relay, now_us);
     if (now_us >= feed->timeout_us) {
         stop(feed, FEED_TIMEOUT, 0, now_us);
     } else if (feed->live && now_us >= feed->failsafe_us) {
@@ -621,11 +665,11 @@ static bool start_replicas(struct feed *feed)
 static bool start_parts(struct feed *feed)
 {
     const struct feed_config *config = feed->config;
-    struct verdict_rules rules = {&config->tables, &config->exclude, config->partitions};
 
+    feed->rules = config_rules(config);
     unseen_init(&feed->unseen, UNSEEN_MAX);
     window_init(&feed->window, &config->window, &feed->unseen);
-    feed->names = names_new(&rules);
+    feed->names = names_new(&feed->rules);
     feed->catalog =
         (struct catalog){.names = feed->names,
                          .window = &feed->window,
@@ -638,6 +682,14 @@ static bool start_parts(struct feed *feed)
                                    .counters = &feed->counters,
                                    .committed = committed,
                                    .context = feed};
+    feed->relay = (struct relay){.log = feed->log,
+                                 .rules = &feed->rules,
+                                 .names = feed->names,
+                                 .window = &feed->window,
+                                 .counters = &feed->counters,
+                                 .delivery = &feed->delivery,
+                                 .operations = config->style.operations,
+                                 .interval_us = CLOCK_NEVER};
     feed->visible = (struct visible){.check = config->visibility_check, .unseen = &feed->unseen};
     feed->questions = (struct questions){.log = feed->log,
                                          .catalog = &feed->catalog,
@@ -648,6 +700,9 @@ static bool start_parts(struct feed *feed)
     feed->delivery = (struct delivery){.log = feed->log,
                                        .window = &feed->window,
                                        .visible = &feed->visible,
+                                       .numbered = config->sequence,
+                                       .relayed = config_is_relay(config),
+                                       .heartbeat = {.interval_us = config->heartbeat_us},
                                        .counters = &feed->counters};
     return start_replicas(feed) && feed->names != NULL;
 }
@@ -668,10 +723,18 @@ static void free_parts(struct feed *feed)
 static bool open_out(struct feed *feed, enum output_result *result, struct error *error)
 {
     const struct feed_config *config = feed->config;
-    struct exec_setup setup = {config->exec, config->exec_fail, config->style, &config->log};
+    struct item_style style = config->style;
+    struct exec_setup setup = {config->exec, config->exec_fail, style, &config->log};
 
+    *result = OUTPUT_FAILED;
+    feed->sequence =
+        (struct sequence){.interval_us = config->heartbeat_us, .scope = config->scope.data};
+    if (config->sequence && !sequence_start(&feed->sequence)) {
+        return error_set(error, ERROR_FATAL, "no source of randomness for a session's name");
+    }
+    style.sequence = setup.style.sequence = config->sequence ? &feed->sequence : NULL;
     if (config->exec == NULL) {
-        feed->delivery.out = line_out_new(&config->style, result, error);
+        feed->delivery.out = line_out_new(&style, result, error);
         return *result == OUTPUT_OK;
     }
     feed->delivery.out = exec_out_new(&setup);

@@ -81,13 +81,15 @@ static void write_ours(struct buffer *text, const struct item *item, enum item_k
 {
     bool is_resync = item->resync != RESYNC_NONE;
 
-    buffer_format(text, "PGNUDGE_TYPE=%s", is_resync ? "resync" : "batch");
+    buffer_format(text, "PGNUDGE_TYPE=%s", item_type(item));
     buffer_byte(text, '\0');
     buffer_format(text, "PGNUDGE_LSN=" LSN_FORMAT, LSN_HALVES(item->lsn));
     buffer_byte(text, '\0');
     if (is_resync) {
         buffer_format(text, "PGNUDGE_REASON=%s", resync_text(item->resync));
         buffer_byte(text, '\0');
+    } else if (item->heartbeat) {
+        return;
     } else if (keys != ITEM_KEYS_OFF) {
         write_keyed_tables(text, item);
     } else if (fit_in_lines(item)) {

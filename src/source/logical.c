@@ -81,6 +81,7 @@ static void prepare(struct logical *self)
 
     self->prepared = true;
     facts->address = conn_address(session_conn(self->session));
+    facts->place = facts->address->text;
     memcpy(facts->identity, from->identity, sizeof(facts->identity));
     memcpy(facts->system_id, from->system_id, sizeof(facts->system_id));
     facts->timeline = from->timeline;

@@ -35,6 +35,7 @@ enum source_event {
 struct source_facts {
     /* From PREPARED on. */
     const struct address *address; /* borrowed */
+    const char *place;             /* the same for people, or what else it reads from; borrowed */
     char identity[IDENTITY_MAX];   /* its answer to SQL_IDENTITY */
     char system_id[SYSTEM_ID_MAX];
     struct timeline timeline; /* if wanted */

@@ -1,5 +1,7 @@
 #include "tables/lineage.h"
 
+#include "batch/json.h"
+
 /* The place of an OID; `len` where it has none. */
 static size_t place_of(const struct lineage *lineage, uint32_t oid)
 {
@@ -57,4 +59,52 @@ void lineage_build(struct lineage *lineage, const struct relation *table, uint32
         }
     }
     close_upwards(lineage);
+}
+
+/* ---- as JSON ---- */
+
+static void write_string(struct buffer *out, struct slice raw)
+{
+    struct buffer text = {0};
+
+    utf8_append(&text, raw);
+    json_string(out, (struct slice){text.data, text.len});
+    out->failed |= text.failed;
+    buffer_free(&text);
+}
+
+static void write_above(struct buffer *out, uint64_t above, size_t len)
+{
+    char before = '[';
+
+    buffer_byte(out, ',');
+    if (above == 0) {
+        buffer_byte(out, '[');
+    }
+    for (size_t i = 1; i < len; i++) {
+        if ((above >> i & 1) != 0) {
+            buffer_byte(out, before);
+            buffer_decimal(out, i, 1);
+            before = ',';
+        }
+    }
+    buffer_byte(out, ']');
+}
+
+void lineage_write(struct buffer *out, const struct lineage *lineage)
+{
+    for (size_t i = 1; i < lineage->len; i++) {
+        uint64_t below = (UINT64_C(2) << i) - 1;
+        uint64_t all = lineage->len == 64 ? UINT64_MAX : (UINT64_C(1) << lineage->len) - 1;
+
+        buffer_text(out, i == 1 ? ",\"ancestors\":[[" : ",[");
+        write_string(out, lineage->at[i].schema);
+        buffer_byte(out, ',');
+        write_string(out, lineage->at[i].table);
+        if (lineage->above[i] != (all & ~below)) {
+            write_above(out, lineage->above[i], lineage->len);
+        }
+        buffer_byte(out, ']');
+    }
+    buffer_text(out, lineage->len > 1 ? "]" : "");
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/bounds.h"
+#include "base/buffer.h"
 #include "base/text.h"
 
 struct relation {
@@ -35,5 +36,12 @@ struct edge {
  */
 void lineage_build(struct lineage *lineage, const struct relation *table, uint32_t oid,
                    const struct edge *edges, size_t count);
+
+/*
+ * Appends `,"ancestors":[["s","t"],…]`, or nothing where none are: all that stands above the table,
+ * each with the places of those above it behind its name, where these are not all that follow;
+ * the first one's place is 1.
+ */
+void lineage_write(struct buffer *out, const struct lineage *lineage);
 
 #endif

@@ -139,14 +139,19 @@ static struct name *name_new(struct slice text, size_t json_len)
     return name;
 }
 
-/* The name of a watched table, new or known. NULL: out of memory. */
-static struct name *name_of(struct names *names, const struct relation *table)
+/* The name of a watched table, new or known; with what stands above it, unless that is NULL. NULL:
+ * out of memory. */
+static struct name *name_of(struct names *names, const struct relation *table,
+                            const struct lineage *lineage)
 {
     struct buffer text = {0};
     struct name *name = NULL;
     size_t json_len;
 
     payload_json(&text, table->schema, table->table);
+    if (lineage != NULL) {
+        lineage_write(&text, lineage);
+    }
     json_len = text.len;
     payload_text(&text, table->schema, table->table);
     if (!text.failed) {
@@ -166,26 +171,47 @@ static struct name *name_of(struct names *names, const struct relation *table)
 
 /* ---- verdicts ---- */
 
-bool names_judge(struct names *names, struct table_ref *ref, const struct lineage *lineage)
+bool names_targets(struct names *names, const struct lineage *lineage, struct targets *targets)
 {
     uint64_t bits = verdict(&names->rules, lineage);
+    bool ok = true;
 
-    drop_targets(ref);
-    for (size_t i = 0; i < lineage->len && ref->target_count < TARGETS_MAX; i++) {
+    targets->len = 0;
+    for (size_t i = 0; ok && i < lineage->len && targets->len < TARGETS_MAX; i++) {
         if ((bits >> i & 1) != 0) {
-            struct name *name = name_of(names, &lineage->at[i]);
+            struct name *name =
+                name_of(names, &lineage->at[i], names->rules.ancestors ? lineage : NULL);
 
-            if (name == NULL) {
-                return false;
+            ok = name != NULL;
+            if (ok) {
+                name->refs++; /* the next one must not push it out */
+                targets->oid[targets->len] = lineage->oid[i];
+                targets->at[targets->len++] = name;
             }
-            if (ref->target_count == 0) {
-                ref->target_oid = lineage->oid[i];
-            }
-            name->refs++;
-            ref->targets[ref->target_count++] = name;
         }
     }
-    ref->truncated = lineage->truncated || ref->target_count == TARGETS_MAX;
+    for (size_t i = 0; i < targets->len; i++) {
+        targets->at[i]->refs--;
+    }
+    targets->truncated = lineage->truncated || targets->len == TARGETS_MAX;
+    return ok;
+}
+
+bool names_judge(struct names *names, struct table_ref *ref, const struct lineage *lineage)
+{
+    struct targets targets;
+
+    drop_targets(ref);
+    if (!names_targets(names, lineage, &targets)) {
+        return false;
+    }
+    for (size_t i = 0; i < targets.len; i++) {
+        targets.at[i]->refs++;
+        ref->targets[i] = targets.at[i];
+    }
+    ref->target_count = targets.len;
+    ref->target_oid = targets.len > 0 ? targets.oid[0] : ref->target_oid;
+    ref->truncated = targets.truncated;
     ref->alone = lineage->len == 1 && !lineage->truncated;
     return true;
 }

@@ -95,6 +95,19 @@ enum names_result names_find(struct names *names, enum plugin plugin, struct sli
 enum names_result names_find_parts(struct names *names, struct slice schema, struct slice table,
                                    bool by_sql, struct table_ref **ref);
 
+/* The names by which to report a change. */
+struct targets {
+    struct name
+        *at[TARGETS_MAX]; /* borrowed: each is valid while it has references, or until the next
+                                     call that finds names */
+    uint32_t oid[TARGETS_MAX];
+    size_t len;     /* 0: it isn't watched */
+    bool truncated; /* there are more, or too much stands above the table to judge */
+};
+
+/* Judges a change by what stands above its table. False: out of memory. */
+bool names_targets(struct names *names, const struct lineage *lineage, struct targets *targets);
+
 /* Judges it anew, by what stands above it. False: out of memory. */
 bool names_judge(struct names *names, struct table_ref *ref, const struct lineage *lineage);
 

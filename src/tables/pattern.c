@@ -268,6 +268,28 @@ void pattern_append(struct buffer *out, struct slice schema, struct slice table)
     append_part(out, table);
 }
 
+/* What has stars has nothing to quote. */
+static void write_part(struct buffer *out, struct slice part)
+{
+    if (pattern_is_name(part)) {
+        append_part(out, part);
+        return;
+    }
+    if (part.len == 0) {
+        buffer_byte(out, '*');
+    }
+    for (size_t i = 0; i < part.len; i++) {
+        buffer_byte(out, part.data[i] != '\0' ? part.data[i] : '*');
+    }
+}
+
+void pattern_write(struct buffer *out, const struct pattern *pattern)
+{
+    write_part(out, pattern->schema);
+    buffer_byte(out, '.');
+    write_part(out, pattern->table);
+}
+
 /* Each star takes as little as it can, and more when what follows doesn't fit. */
 static bool part_matches(struct slice part, struct slice name)
 {
@@ -288,6 +310,29 @@ static bool part_matches(struct slice part, struct slice name)
         }
     }
     return at == part.len || (at + 1 == part.len && part.data[at] == '\0');
+}
+
+/* An empty part is a star, which covers anything. */
+static bool part_covers(struct slice wide, struct slice narrow)
+{
+    return wide.len == 0 || part_matches(wide, narrow);
+}
+
+/* As a text whose stars only stars match. */
+static struct slice with_star(struct slice part)
+{
+    return part.len > 0 ? part : (struct slice){"", 1};
+}
+
+bool pattern_set_covers(const struct pattern_set *set, const struct pattern *pattern)
+{
+    for (size_t i = 0; i < set->len; i++) {
+        if (part_covers(set->patterns[i].schema, with_star(pattern->schema)) &&
+            part_covers(set->patterns[i].table, with_star(pattern->table))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool matches_glob(const struct pattern_set *set, struct slice schema, struct slice table)

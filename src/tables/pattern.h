@@ -45,6 +45,12 @@ bool pattern_name(const char *text, struct buffer *schema, struct buffer *table)
 /* Appends the pattern that means this table alone, quoted where it has to be. */
 void pattern_append(struct buffer *out, struct slice schema, struct slice table);
 
+/* Appends a pattern, stars and all, as pattern_set_add takes it. */
+void pattern_write(struct buffer *out, const struct pattern *pattern);
+
+/* Whether one pattern of the set names all that this one does. */
+bool pattern_set_covers(const struct pattern_set *set, const struct pattern *pattern);
+
 /* Whether any pattern names this table. */
 bool pattern_set_matches(const struct pattern_set *set, struct slice schema, struct slice table);
 

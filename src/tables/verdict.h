@@ -2,6 +2,7 @@
 #ifndef PGNUDGE_TABLES_VERDICT_H
 #define PGNUDGE_TABLES_VERDICT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "tables/lineage.h"
@@ -14,6 +15,7 @@ struct verdict_rules {
     const struct pattern_set *tables; /* borrowed; empty: all */
     const struct pattern_set *exclude;
     enum partitions partitions;
+    bool ancestors; /* LEAF: an event says what stands above its table */
 };
 
 /* Which of the lineage to name a change by, as bits; 0: it is not watched. */

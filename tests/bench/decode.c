@@ -61,7 +61,8 @@ static void way_open(struct way *way, enum plugin plugin)
 {
     static const struct window_limits limits = {
         .debounce_us = WINDOW_WAIT, .max_wait_us = WINDOW_WAIT, .max_pending = TABLES_MAX};
-    struct verdict_rules rules = {&way->none, &way->none, PARTITIONS_ROOT};
+    struct verdict_rules rules = {
+        .tables = &way->none, .exclude = &way->none, .partitions = PARTITIONS_ROOT};
 
     *way = (struct way){.log = {.level = LOG_WARNING}};
     unseen_init(&way->unseen, UNSEEN_MAX);

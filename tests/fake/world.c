@@ -390,7 +390,7 @@ static void begin(struct out *out, const struct item *item)
     (void)out;
     has_begun = true;
     world.result.items++;
-    item_write(&world.lines, item, &(struct item_style){ITEM_JSON, ITEM_KEYS_OFF, false});
+    item_write(&world.lines, item, &(struct item_style){.format = ITEM_JSON});
 }
 
 static bool busy(const struct out *out)

@@ -104,7 +104,8 @@ static bool set_up(struct fixture *fixture, enum plugin plugin)
 {
     static const struct window_limits limits = {
         .debounce_us = 50, .max_wait_us = 1000, .max_pending = 100};
-    struct verdict_rules rules = {&fixture->tables, &fixture->exclude, PARTITIONS_ROOT};
+    struct verdict_rules rules = {
+        .tables = &fixture->tables, .exclude = &fixture->exclude, .partitions = PARTITIONS_ROOT};
     struct error error;
 
     *fixture = (struct fixture){0};

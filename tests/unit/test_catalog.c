@@ -25,7 +25,8 @@ static bool set_up_as(struct fixture *fixture, const char *tables, const char *e
 {
     static const struct window_limits limits = {
         .debounce_us = 50, .max_wait_us = 1000, .max_pending = 20000};
-    struct verdict_rules rules = {&fixture->tables, &fixture->exclude, PARTITIONS_ROOT};
+    struct verdict_rules rules = {
+        .tables = &fixture->tables, .exclude = &fixture->exclude, .partitions = PARTITIONS_ROOT};
     struct error error;
 
     *fixture = (struct fixture){0};

@@ -21,7 +21,8 @@ static bool set_up(struct fixture *fixture, const char *tables, const char *excl
 {
     static const struct window_limits limits = {
         .debounce_us = 50, .max_wait_us = 1000, .max_pending = 100};
-    struct verdict_rules rules = {&fixture->tables, &fixture->exclude, partitions};
+    struct verdict_rules rules = {
+        .tables = &fixture->tables, .exclude = &fixture->exclude, .partitions = partitions};
     struct error error;
 
     *fixture = (struct fixture){0};

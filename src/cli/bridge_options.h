@@ -1,0 +1,23 @@
+/*
+ * The options of items that go from one pgnudge to others: what goes together, and what follows
+ * from them.
+ */
+#ifndef PGNUDGE_CLI_BRIDGE_OPTIONS_H
+#define PGNUDGE_CLI_BRIDGE_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "feed/config.h"
+
+/* What the user has typed of these; the texts are borrowed. */
+struct bridge_options {
+    const char *stream_option; /* one of the replication stream alone; NULL: none */
+    const char *login_option;  /* one that says where to connect; NULL: none */
+};
+
+/* Completes the configuration. False: `error`. */
+bool bridge_options_finish(struct feed_config *config, const struct bridge_options *options,
+                           struct error *error);
+
+#endif
