@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "wire/lsn.h"
 
-#define NUMBER_MAX 9007199254740992.0 /* 2^53: above, a double isn't exact */
-#define PARTS_MAX  65536
+#define NUMBER_MAX     9007199254740992.0 /* 2^53: above, a double isn't exact */
+#define PARTS_READ_MAX 65536
 
 /* ---- members ---- */
 
@@ -104,7 +104,7 @@ static bool read_place(struct line *line)
     }
     if (member(line->json, "part") != NULL &&
         (!number_of(line->json, "part", &part) || !number_of(line->json, "parts", &parts) ||
-         part == 0 || part > parts || parts > PARTS_MAX)) {
+         part == 0 || part > parts || parts > PARTS_READ_MAX)) {
         return false;
     }
     memcpy(place->session, session, strlen(session) + 1);

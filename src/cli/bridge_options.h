@@ -10,10 +10,13 @@
 #include "base/error.h"
 #include "feed/config.h"
 
-/* What the user has typed of these; the texts are borrowed. */
+/* What the user has typed of these; the texts are borrowed, the secrets in them made illegible. */
 struct bridge_options {
     const char *stream_option; /* one of the replication stream alone; NULL: none */
     const char *login_option;  /* one that says where to connect; NULL: none */
+    char *notify_to;           /* NULL: nothing */
+    bool notify_keys;
+    bool partitions; /* how to name them */
 };
 
 /* Completes the configuration. False: `error`. */

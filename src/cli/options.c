@@ -50,6 +50,10 @@ enum {
     OPT_SEQUENCE,
     OPT_HEARTBEAT,
     OPT_FROM_STDIN,
+    OPT_NOTIFY,
+    OPT_NOTIFY_TO,
+    OPT_NOTIFY_KEYS,
+    OPT_LISTEN,
     OPT_HELP
 };
 
@@ -89,6 +93,10 @@ static const struct option long_options[] = {
     {"operations", no_argument, NULL, OPT_OPERATIONS},
     {"sequence", no_argument, NULL, OPT_SEQUENCE},
     {"heartbeat", required_argument, NULL, OPT_HEARTBEAT},
+    {"notify", required_argument, NULL, OPT_NOTIFY},
+    {"notify-to", required_argument, NULL, OPT_NOTIFY_TO},
+    {"notify-keys", no_argument, NULL, OPT_NOTIFY_KEYS},
+    {"listen", required_argument, NULL, OPT_LISTEN},
     {"from-stdin", no_argument, NULL, OPT_FROM_STDIN},
     {"count", required_argument, NULL, 'n'},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
@@ -281,6 +289,18 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
     case OPT_HEARTBEAT:
         config->sequence = true; /* a heartbeat is a number */
         return value_duration("--heartbeat", value, ZERO_REFUSED, &config->heartbeat_us, error);
+    case OPT_NOTIFY:
+        config->notify = value;
+        return true;
+    case OPT_NOTIFY_TO:
+        typed->bridge.notify_to = value;
+        return true;
+    case OPT_NOTIFY_KEYS:
+        typed->bridge.notify_keys = true;
+        return true;
+    case OPT_LISTEN:
+        config->listen = value;
+        return true;
     case OPT_FROM_STDIN:
         config->from_stdin = true;
         return true;
@@ -322,6 +342,7 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         return value_duration("--slot-timeout", value, ZERO_REFUSED, &config->slot_timeout_us,
                               error);
     case OPT_PARTITIONS:
+        typed->bridge.partitions = true;
         config->partitions = strcmp(value, "leaf") == 0 ? PARTITIONS_LEAF : PARTITIONS_ROOT;
         return strcmp(value, "leaf") == 0 || strcmp(value, "root") == 0 ||
                value_wrong("--partitions", value, "root or leaf", error);
@@ -574,6 +595,7 @@ enum options_action options_parse(struct feed_config *config, struct doctor_opti
 void options_free(struct feed_config *config)
 {
     conninfo_free(&config->info);
+    conninfo_free(&config->notify_to);
     for (size_t i = 0; i < config->visible_on_count; i++) {
         conninfo_free(&config->visible_on[i]);
     }

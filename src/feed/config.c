@@ -1,5 +1,6 @@
 #include "feed/config.h"
 
+#include "base/clock.h"
 #include "catalog/definitions.h"
 
 bool config_is_relay(const struct feed_config *config)
@@ -72,5 +73,33 @@ struct replica_setup config_replica(const struct feed_config *config, size_t i)
         .interval_us = config->status_interval_us,
         .backoff_min_us = config->backoff_min_us,
         .backoff_max_us = config->backoff_max_us,
+    };
+}
+
+struct notify_setup config_notify(const struct feed_config *config, const struct sequence *sequence)
+{
+    return (struct notify_setup){
+        .info = config->has_notify_to ? &config->notify_to : &config->info,
+        .log = &config->log,
+        .channel = config->notify,
+        .style = config->style,
+        .sequence = *sequence,
+        .response_timeout_us = config->liveness_us,
+        .backoff_min_us = config->backoff_min_us,
+        .backoff_max_us = config->backoff_max_us,
+    };
+}
+
+struct listen_setup config_listen(const struct feed_config *config, const struct line_sink *sink)
+{
+    int64_t third_us = config->liveness_us != CLOCK_NEVER ? config->liveness_us / 3 : CLOCK_NEVER;
+
+    return (struct listen_setup){
+        .info = &config->info,
+        .log = &config->log,
+        .channel = config->listen,
+        .sink = *sink,
+        .interval_us = clock_earlier(config->status_interval_us, third_us),
+        .response_timeout_us = config->liveness_us,
     };
 }

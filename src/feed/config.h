@@ -12,6 +12,8 @@
 #include "conninfo/conninfo.h"
 #include "decode/plugins.h"
 #include "out/exec_out.h"
+#include "out/notify_out.h"
+#include "source/listen_source.h"
 #include "source/logical.h"
 #include "tables/names.h"
 #include "tables/pattern.h"
@@ -51,9 +53,12 @@ struct feed_config {
     uint64_t count;      /* 0: no limit */
     bool sequence;       /* lines of JSON have a session and a number */
     int64_t heartbeat_us;
-    struct buffer scope; /* what numbered resyncs say of the tables; NUL-terminated */
-    const char *listen;  /* a channel: items come from there, not from replication; or NULL */
-    bool from_stdin;     /* they come from standard input */
+    struct buffer scope;       /* what numbered resyncs say of the tables; NUL-terminated */
+    const char *notify;        /* a channel: items go there, not to standard output; or NULL */
+    struct conninfo notify_to; /* where it is, if has_notify_to; else where the stream is */
+    bool has_notify_to;
+    const char *listen; /* a channel: items come from there, not from replication; or NULL */
+    bool from_stdin;    /* they come from standard input */
     int64_t timeout_us;
 };
 
@@ -70,6 +75,12 @@ struct logical_setup config_source(const struct feed_config *config, bool first,
 /* `facts` are those of the source, and are borrowed too. */
 struct visconn_setup config_visconn(const struct feed_config *config,
                                     const struct source_facts *facts);
+
+/* `sequence` is copied. */
+struct notify_setup config_notify(const struct feed_config *config,
+                                  const struct sequence *sequence);
+
+struct listen_setup config_listen(const struct feed_config *config, const struct line_sink *sink);
 
 /* For --visible-on number `i`. */
 struct replica_setup config_replica(const struct feed_config *config, size_t i);

@@ -103,27 +103,65 @@ void delivery_advance(struct delivery *delivery, bool may_close, int64_t now_us)
     }
 }
 
+/* What had begun is out. */
+static enum out_event done(struct delivery *delivery)
+{
+    if (delivery->heartbeat.is_with_out) {
+        delivery->heartbeat.is_with_out = false;
+        return OUT_NOTHING;
+    }
+    if (delivery->closed.resync != RESYNC_NONE) {
+        delivery->counters->resyncs++;
+    } else {
+        delivery->counters->batches++;
+    }
+    forget(delivery);
+    return OUT_DONE;
+}
+
+/* It is not. False: out of memory. */
+static bool failed(struct delivery *delivery, int64_t now_us)
+{
+    if (delivery->heartbeat.is_with_out) {
+        delivery->heartbeat.is_with_out = false; /* the next one has another number */
+        return true;
+    }
+    return take_back(delivery, now_us);
+}
+
 static enum out_event step(struct delivery *delivery, short revents, int64_t now_us,
                            struct error *error)
 {
     enum out_event event = delivery->out->ops->step(delivery->out, revents, now_us, error);
 
-    if (delivery->heartbeat.is_with_out && (event == OUT_DONE || event == OUT_FAILED)) {
-        delivery->heartbeat.is_with_out = false; /* the next one has another number */
-        return OUT_NOTHING;
-    }
     if (event == OUT_DONE) {
-        if (delivery->closed.resync != RESYNC_NONE) {
-            delivery->counters->resyncs++;
-        } else {
-            delivery->counters->batches++;
-        }
-        forget(delivery);
-    } else if (event == OUT_FAILED && !take_back(delivery, now_us)) {
+        return done(delivery);
+    }
+    if ((event == OUT_FAILED || event == OUT_MISSED) && !failed(delivery, now_us)) {
         error_memory(error);
         return OUT_BROKEN;
     }
+    if (event == OUT_MISSED) {
+        window_resync(delivery->window, RESYNC_MISSED, now_us);
+    }
     return event;
+}
+
+void delivery_restart(struct delivery *delivery, bool live, int64_t now_us)
+{
+    struct window *window = delivery->window;
+
+    heartbeat_restart(&delivery->heartbeat);
+    if (!live) { /* the connect's resync stands for all */
+        delivery_drop(delivery);
+        window_clear(window);
+        return;
+    }
+    if (delivery->has_closed) {
+        unseen_move(delivery->visible->unseen, UNSEEN_CLOSED, UNSEEN_OPEN);
+        forget(delivery);
+    }
+    window_resync(window, delivery->resync_printed ? RESYNC_MISSED : RESYNC_CONNECTED, now_us);
 }
 
 enum out_event delivery_step(struct delivery *delivery, short revents, bool may_close,

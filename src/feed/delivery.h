@@ -56,6 +56,9 @@ enum out_event delivery_step(struct delivery *delivery, short revents, bool may_
 /* Whether the server shows all of the closed item. */
 bool delivery_is_visible_here(const struct delivery *delivery);
 
+/* Readers of the out know nothing yet: a resync stands for all up to now, once it is `live`. */
+void delivery_restart(struct delivery *delivery, bool live, int64_t now_us);
+
 /* Something else stands for what waits. */
 void delivery_drop(struct delivery *delivery);
 

@@ -25,6 +25,8 @@
 #include "feed/relay.h"
 #include "out/exec_out.h"
 #include "out/line_out.h"
+#include "out/notify_out.h"
+#include "source/listen_source.h"
 #include "source/logical.h"
 #include "source/stdin_source.h"
 #include "visible/visible.h"
@@ -171,9 +173,17 @@ static void step_out(struct feed *feed, short revents, int64_t now_us)
         stop(feed, FEED_STOPPED, 0, now_us);
         break;
     case OUT_FAILED: /* it is in the window again */
+    case OUT_MISSED:
+        break;
+    case OUT_SPARE:
+        service_ready(&feed->service);
+        service_status(&feed->service, "waiting for another publisher's end");
+        break;
+    case OUT_RESTART:
+        delivery_restart(&feed->delivery, feed->live, now_us);
         break;
     case OUT_BROKEN:
-        fail(feed, &error, FEED_ERROR, now_us);
+        fail(feed, &error, error.kind == ERROR_PERMANENT ? FEED_REFUSED : FEED_ERROR, now_us);
         break;
     }
 }
@@ -222,12 +232,15 @@ static struct source *new_source(struct feed *feed, int64_t now_us, struct error
     struct sink sink = intake_sink(&feed->intake);
     struct line_sink lines = relay_sink(&feed->relay);
     struct logical_setup setup = config_source(feed->config, !feed->ever_live, &sink);
+    struct listen_setup listen;
     struct source *source;
 
     if (!config_is_relay(feed->config)) {
         return logical_new(&setup, now_us, error);
     }
-    source = stdin_source_new(&lines);
+    listen = config_listen(feed->config, &lines);
+    source =
+        feed->config->from_stdin ? stdin_source_new(&lines) : listen_source_new(&listen, now_us);
     if (source == NULL) {
         error_memory(error);
     }
@@ -719,12 +732,30 @@ static void free_parts(struct feed *feed)
     names_free(feed->names);
 }
 
-/* Where items go. False: `result` and `error` say why. */
+/* Where items go. NULL: `result` and `error` say why. */
+static struct out *new_out(struct feed *feed, const struct item_style *style,
+                           enum output_result *result, struct error *error)
+{
+    const struct feed_config *config = feed->config;
+    struct exec_setup exec = {config->exec, config->exec_fail, *style, &config->log};
+    struct notify_setup notify = config_notify(config, &feed->sequence);
+    struct out *out;
+
+    if (config->notify == NULL && config->exec == NULL) {
+        return line_out_new(style, result, error);
+    }
+    out = config->notify != NULL ? notify_out_new(&notify, clock_now_us()) : exec_out_new(&exec);
+    *result = out != NULL ? OUTPUT_OK : OUTPUT_FAILED;
+    if (out == NULL) {
+        error_memory(error);
+    }
+    return out;
+}
+
 static bool open_out(struct feed *feed, enum output_result *result, struct error *error)
 {
     const struct feed_config *config = feed->config;
     struct item_style style = config->style;
-    struct exec_setup setup = {config->exec, config->exec_fail, style, &config->log};
 
     *result = OUTPUT_FAILED;
     feed->sequence =
@@ -732,14 +763,9 @@ static bool open_out(struct feed *feed, enum output_result *result, struct error
     if (config->sequence && !sequence_start(&feed->sequence)) {
         return error_set(error, ERROR_FATAL, "no source of randomness for a session's name");
     }
-    style.sequence = setup.style.sequence = config->sequence ? &feed->sequence : NULL;
-    if (config->exec == NULL) {
-        feed->delivery.out = line_out_new(&style, result, error);
-        return *result == OUTPUT_OK;
-    }
-    feed->delivery.out = exec_out_new(&setup);
-    *result = feed->delivery.out != NULL ? OUTPUT_OK : OUTPUT_FAILED;
-    return feed->delivery.out != NULL || error_memory(error);
+    style.sequence = config->sequence ? &feed->sequence : NULL;
+    feed->delivery.out = new_out(feed, &style, result, error);
+    return feed->delivery.out != NULL;
 }
 
 struct feed_outcome feed_run(const struct feed_config *config, const sigset_t *waiting)

@@ -34,6 +34,15 @@ static void missed(void *context)
     resync(context, RESYNC_MISSED);
 }
 
+/* Whatever the last one has said of its place. */
+static void another(void *context)
+{
+    struct relay *relay = context;
+
+    relay->follower = (struct follower){0};
+    missed(context);
+}
+
 void relay_stop(struct relay *relay)
 {
     relay->started = false;
@@ -330,5 +339,5 @@ static bool line(void *context, struct slice text, struct error *error)
 
 struct line_sink relay_sink(struct relay *relay)
 {
-    return (struct line_sink){relay, line, missed};
+    return (struct line_sink){relay, line, missed, another};
 }

@@ -11,10 +11,13 @@
 
 enum out_event {
     OUT_NOTHING,
-    OUT_DONE,   /* the item is out */
-    OUT_FAILED, /* it is not: it is due again, merged with what has come since */
-    OUT_GONE,   /* nobody takes items any more */
-    OUT_BROKEN  /* no item can go out any more: the error says why */
+    OUT_DONE,    /* the item is out */
+    OUT_FAILED,  /* it is not: it is due again, merged with what has come since */
+    OUT_MISSED,  /* it is not, and it isn't known what readers have seen: a resync is due */
+    OUT_SPARE,   /* nothing can go out: another pgnudge does that, and this one waits for its end */
+    OUT_RESTART, /* readers know nothing yet: a resync must be the next item */
+    OUT_GONE,    /* nobody takes items any more */
+    OUT_BROKEN   /* no item can go out any more: the error says why */
 };
 
 struct out;

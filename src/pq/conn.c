@@ -13,6 +13,7 @@ struct conn {
     struct buffer out;
     uint64_t received; /* bytes */
     struct cancel_key cancel_key;
+    const struct conn_listener *listener; /* NULL: there is none */
     char server_version[64];
     char server_encoding[32];
     char in_hot_standby[8];
@@ -109,14 +110,61 @@ static void keep_parameter(struct conn *conn, struct slice body)
     }
 }
 
+void conn_listen(struct conn *conn, const struct conn_listener *listener)
+{
+    conn->listener = listener;
+}
+
+/* NotificationResponse: the notifying process, the channel, the payload. */
+static void take_notification(const struct conn_listener *listener, struct slice body)
+{
+    uint32_t pid;
+    struct slice channel, payload;
+
+    if (cursor_be32(&body, &pid) && cursor_string(&body, &channel) &&
+        cursor_string(&body, &payload)) {
+        listener->notification(listener->context, pid, channel, payload);
+    }
+}
+
+/* Whether the message belongs to no answer, and has been taken care of. */
+static bool take_aside(struct conn *conn, const struct frame *frame)
+{
+    const struct conn_listener *listener = conn->listener;
+    bool begins = frame->kind == FRAME_BEGIN;
+
+    switch (frame->type) {
+    case 'S':
+        if (begins) {
+            keep_parameter(conn, frame->body);
+        }
+        return true;
+    case 'A':
+        if (listener == NULL || listener->notification == NULL) {
+            return false;
+        }
+        if (begins && frame->left == 0) { /* a longer one isn't PostgreSQL's */
+            take_notification(listener, frame->body);
+        }
+        return true;
+    case 'N':
+        if (listener == NULL || listener->notice == NULL) {
+            return false;
+        }
+        if (begins) {
+            listener->notice(listener->context, frame->body);
+        }
+        return true;
+    default:
+        return false;
+    }
+}
+
 struct frame conn_next(struct conn *conn)
 {
     struct frame frame = frame_next(conn->frames);
 
-    while ((frame.kind == FRAME_BEGIN || frame.kind == FRAME_MORE) && frame.type == 'S') {
-        if (frame.kind == FRAME_BEGIN) {
-            keep_parameter(conn, frame.body);
-        }
+    while ((frame.kind == FRAME_BEGIN || frame.kind == FRAME_MORE) && take_aside(conn, &frame)) {
         frame = frame_next(conn->frames);
     }
     return frame;

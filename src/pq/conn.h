@@ -26,6 +26,13 @@ struct cancel_key {
     size_t len; /* 0: the server gave none */
 };
 
+/* Takes what belongs to no answer; each function may be NULL. All text is borrowed for the call. */
+struct conn_listener {
+    void *context;
+    void (*notification)(void *context, uint32_t pid, struct slice channel, struct slice payload);
+    void (*notice)(void *context, struct slice body); /* of a NoticeResponse */
+};
+
 struct conn;
 
 /* Takes the transport over, also on failure. `address` must outlive it. NULL: out of memory. */
@@ -47,7 +54,13 @@ enum io conn_flush(struct conn *conn, struct error *error);
 /* One read, of at most FRAME_BUFFER bytes; conn_next then gives what came. */
 enum io conn_receive(struct conn *conn, struct error *error);
 
-/* The next message that conn_receive brought; a ParameterStatus is kept and not shown. */
+/* Who takes notifications and notices from now on, from within conn_next; borrowed. */
+void conn_listen(struct conn *conn, const struct conn_listener *listener);
+
+/*
+ * The next message that conn_receive brought; a ParameterStatus is kept and not shown, nor is what
+ * a listener takes.
+ */
 struct frame conn_next(struct conn *conn);
 
 /* The poll events that the connection waits for. */

@@ -101,6 +101,7 @@ static enum probe_event step_login(struct probe *probe, int64_t now_us, struct e
         break;
     case STEP_DONE:
         probe->pid = 0;
+        conn_listen(login_conn(probe->login), probe->setup.listener);
         if (probe->setup.replication) { /* no pooler shares a walsender */
             ask(probe, PROBE_SETTINGS, SQL_SETTINGS, NULL, NULL, now_us);
         } else {
@@ -231,6 +232,14 @@ void probe_ask(struct probe *probe, const char *sql, query_row_fn *on_row, void 
 
     ask(probe, PROBE_ASKING, sql, on_row, context, now_us);
     conn_flush(login_conn(probe->login), &ignored);
+}
+
+const char *probe_place(const struct probe *probe)
+{
+    bool logged_in = probe->state != PROBE_ASLEEP && probe->state != PROBE_WAITING &&
+                     probe->state != PROBE_LOGIN;
+
+    return logged_in ? conn_address(login_conn(probe->login))->text : "";
 }
 
 struct pollfd probe_pollfd(const struct probe *probe)

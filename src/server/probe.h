@@ -13,15 +13,17 @@
 #include "base/error.h"
 #include "conninfo/conninfo.h"
 #include "net/address.h"
+#include "pq/conn.h"
 #include "pq/query.h"
 
 struct probe;
 
 struct probe_setup {
-    const struct conninfo *info; /* borrowed */
-    const struct address *only;  /* borrowed; NULL: any address of the host */
-    bool replication;            /* as a walsender, which takes replication commands too */
-    int64_t response_timeout_us; /* silence after a question that means a dead link */
+    const struct conninfo *info;          /* borrowed */
+    const struct address *only;           /* borrowed; NULL: any address of the host */
+    bool replication;                     /* as a walsender, which takes replication commands too */
+    const struct conn_listener *listener; /* borrowed; or NULL */
+    int64_t response_timeout_us;          /* silence after a question that means a dead link */
     struct backoff backoff;
 };
 
@@ -55,6 +57,9 @@ void probe_ask(struct probe *probe, const char *sql, query_row_fn *on_row, void 
 
 /* It is of no use (the wrong server): closes it and begins anew, later. */
 void probe_reject(struct probe *probe, int64_t now_us);
+
+/* The server, for people; "" before a login. Borrowed until the next step. */
+const char *probe_place(const struct probe *probe);
 
 /* None while it waits to try again. */
 struct pollfd probe_pollfd(const struct probe *probe);

@@ -15,6 +15,9 @@ struct line_sink {
 
     /* Lines were lost here. */
     void (*missed)(void *context);
+
+    /* Another publisher's lines follow. */
+    void (*another)(void *context);
 };
 
 #endif
