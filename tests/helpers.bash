@@ -266,13 +266,13 @@ pgnudge() {
 }
 
 # launch [OPTION]...: in the background, as $pid, with its lines in $out (or, "to=FILE launch",
-# there) and its messages in $err. Signals are as a terminal would have them, not as bash leaves
+# there) and its messages in $err; "from=FILE launch" reads that. Signals are as a terminal would have them, not as bash leaves
 # them to what it puts there; but there is no terminal.
 launch() {
     marks=0
     out=$BATS_TEST_TMPDIR/${#pids[@]}.out err=$BATS_TEST_TMPDIR/${#pids[@]}.err
     : >"$out"
-    env --default-signal setsid setpriv --pdeathsig KILL "$PGNUDGE" "$@" >"${to:-$out}" 2>"$err" 3>&- &
+    env --default-signal setsid setpriv --pdeathsig KILL "$PGNUDGE" "$@" <"${from:-/dev/null}" >"${to:-$out}" 2>"$err" 3>&- &
     pid=$!
     pids+=("$pid")
 }

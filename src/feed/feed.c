@@ -216,7 +216,7 @@ static void lost(struct feed *feed, struct error *error, int64_t now_us)
     intake_stop(&feed->intake);
     relay_stop(&feed->relay);
     close_connections(feed);
-    if (error->kind == ERROR_PERMANENT && !feed->ever_live) {
+    if (error->kind == ERROR_PERMANENT && (!feed->ever_live || feed->relay.refused)) {
         fail(feed, error, FEED_REFUSED, now_us);
     } else if (error->kind == ERROR_FATAL || !feed->config->reconnect) {
         fail(feed, error, FEED_ERROR, now_us);

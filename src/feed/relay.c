@@ -287,6 +287,7 @@ static bool take_line(struct relay *relay, const struct line *line, struct error
 
     heard(relay, line);
     if (!check_scope(relay, line, error)) {
+        relay->refused = true;
         return false;
     }
     if (!relay->started) {
