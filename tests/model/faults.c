@@ -16,7 +16,7 @@ static pid_t backend(PGconn *conn, const char *type)
                : 0;
 }
 
-static void freeze(pid_t pid, unsigned ms)
+void freeze(pid_t pid, unsigned ms)
 {
     if (pid > 0 && kill(pid, SIGSTOP) == 0) {
         pause_ms(ms);
@@ -34,7 +34,7 @@ static void terminate(PGconn *conn, pid_t pid)
 }
 
 /* COMMITs wait for a standby that nobody is. */
-static void stall(PGconn *conn, unsigned ms)
+void stall(PGconn *conn, unsigned ms)
 {
     char done[8];
 

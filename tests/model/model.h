@@ -20,12 +20,13 @@
 
 /* What the processes share. */
 struct shared {
-    volatile bool writing;  /* writers go on */
-    volatile bool faults;   /* so do the faults */
-    bool keyed;             /* --keys: see keyed.c */
-    volatile pid_t pgnudge; /* 0 where it isn't there */
-    volatile unsigned next; /* of `history` */
-    volatile unsigned done; /* transactions */
+    volatile bool writing;        /* writers go on */
+    volatile bool faults;         /* so do the faults */
+    bool keyed;                   /* --keys: see keyed.c */
+    volatile pid_t pgnudge;       /* 0 where it isn't there */
+    volatile pid_t processes[32]; /* fanout: publishers, then readers */
+    volatile unsigned next;       /* of `history` */
+    volatile unsigned done;       /* transactions */
     volatile unsigned faulted;
     char history[HISTORY][TEXT_MAX];
 };
@@ -39,7 +40,26 @@ uint32_t random_next(struct random *random);
 uint32_t random_below(struct random *random, uint32_t count);
 bool random_one_in(struct random *random, uint32_t count);
 
-/* ---- model.c ---- */
+struct follower;
+
+/* ---- harness.c ---- */
+
+extern struct shared *state;
+extern uint64_t run_seed;
+extern struct follower *shown; /* whose lines a failure shows */
+
+void harness_start(uint64_t with_seed);
+
+/* Runs it; its standard output is the pipe that is returned. */
+int start_program(char *const argv[], pid_t *pid);
+
+/* Writers, and who makes the faults. */
+extern pid_t children[WRITERS + 1];
+
+void start_writers(const char *conninfo, uint64_t salt);
+
+/* Whether all have ended. */
+bool writers_are_over(void);
 
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 void note(struct shared *shared, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -97,6 +117,16 @@ void fault_until_stopped(struct shared *shared, const char *conninfo, uint64_t s
 
 /* A transaction of some other table that stays open until it is closed. */
 PGconn *stranger_begins(const char *conninfo);
+
+/* The same for an application's: COMMITs wait for a standby that nobody is. */
+void stall(PGconn *conn, unsigned ms);
+
+void freeze(pid_t pid, unsigned ms);
+
+/* ---- fanout.c ---- */
+
+/* Publishers and readers instead of one; returns main's status. */
+int fanout(const char *program, const char *conninfo, long long seconds, char **options, int count);
 
 /* ---- follower.c ---- */
 
