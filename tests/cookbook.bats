@@ -17,6 +17,7 @@ setup_file() {
 
 setup() {
     common_setup
+    groups=()
     mkdir bin
     ln -s "$PGNUDGE" bin/pgnudge
     export PATH=$BATS_TEST_TMPDIR/bin:$SERVER_BIN:$PATH
@@ -35,6 +36,7 @@ teardown() {
     for file in "$BATS_TEST_TMPDIR"/*.err; do
         [[ -n ${BATS_TEST_COMPLETED:-} && -f $file ]] && sed -i '/^pgnudge: /!d' "$file"
     done
+    kill_groups
     common_teardown
 }
 
@@ -419,4 +421,93 @@ streamed() {
         grep -qxF "@test \"${file##*/}\" {" "$BATS_TEST_FILENAME"
         grep -qF "[${file##*/}](${file##*/})" "$examples/README.md"
     done
+}
+
+# --- many readers, through a broker ---
+
+# again COMMAND: in a shell, over and over, as a service manager would.
+again() {
+    setsid bash -c "while :; do $1; sleep 0.2; done" >/dev/null 2>>again.said 3>&- &
+    pids+=("$!")
+    groups+=("$!")
+}
+
+# The example between a publisher and two readers, each of which keeps the number of rows; what is in
+# "victims" is killed meanwhile, the broker by its own command, which starts it anew.
+through() {
+    local example=$examples/$1 copy victim
+    cat >fetch <<'END'
+#!/bin/sh
+psql -h "$SERVER" -U postgres -qAtc 'SELECT count(*) FROM orders' >"$1.new" && mv "$1.new" "$1"
+END
+    chmod +x fetch
+    start_broker
+    again "pgnudge --heartbeat 200ms --partitions leaf --debounce 1ms | '$example' publish nudges"
+    for copy in one two; do
+        again "'$example' subscribe nudges | pgnudge --from-stdin --debounce 1ms --exec './fetch $copy'"
+    done
+    for victim in publisher broker reader broker reader publisher broker; do
+        sql 'INSERT INTO orders (n) VALUES (1)'
+        for copy in one two; do wait_for copied "$copy"; done
+        write 'INSERT INTO orders (n) VALUES (1);'
+        case $victim in
+        publisher) pkill -KILL -g "${groups[0]}" pgnudge ;;
+        reader) pkill -KILL -g "${groups[1]}" "$subscriber" ;;
+        broker)
+            kill -KILL "$broker"
+            wait "$broker" 2>/dev/null || true
+            start_broker
+            ;;
+        esac
+        no_writers
+    done
+    for copy in one two; do wait_for copied "$copy"; done
+}
+
+# Each with all that it has started.
+kill_groups() {
+    local group
+    for group in "${groups[@]}"; do
+        kill -KILL -- "-$group" 2>/dev/null || true
+        wait "$group" 2>/dev/null || true
+    done
+}
+
+copied() {
+    [[ $(cat "$1") == "$(sql 'SELECT count(*) FROM orders')" ]]
+}
+
+@test "through-redis" {
+    command -v redis-server >/dev/null || skip 'Redis is not installed'
+    wrap redis-cli -s "$PWD/redis.sock"
+    start_broker() { redis && broker=$redis; }
+    subscriber=redis-cli
+    through through-redis
+}
+
+@test "through-mqtt" {
+    command -v mosquitto >/dev/null || skip 'Mosquitto is not installed'
+    export MQTT_PORT=$((PGPORT + 10000)) MQTT_HOST=127.0.0.1
+    printf '%s\n' "listener $MQTT_PORT 127.0.0.1" 'allow_anonymous true' >mosquitto.conf
+    start_broker() {
+        mosquitto -c mosquitto.conf >>mosquitto.log 2>&1 3>&- &
+        broker=$!
+        pids+=("$broker")
+        wait_for mosquitto_pub -h 127.0.0.1 -p "$MQTT_PORT" -t up -m up
+    }
+    subscriber=mosquitto_sub
+    through through-mqtt
+}
+
+@test "through-nats" {
+    command -v nats-server >/dev/null || skip 'NATS is not installed'
+    export NATS_PORT=$((PGPORT + 20000)) NATS_HOST=127.0.0.1
+    start_broker() {
+        nats-server -a 127.0.0.1 -p "$NATS_PORT" >>nats.log 2>&1 3>&- &
+        broker=$!
+        pids+=("$broker")
+        wait_for bash -c 'exec 5<>/dev/tcp/127.0.0.1/$NATS_PORT'
+    }
+    subscriber=through-nats
+    through through-nats
 }

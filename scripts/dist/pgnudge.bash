@@ -7,6 +7,7 @@ _pgnudge() {
         --debounce --max-batch-wait
         --max-pending --visible-on --no-visibility-check --failsafe --count --timeout --plugin --publication
         --status-interval --liveness-timeout --slot-timeout --connect-timeout --backoff --no-reconnect
+        --sequence --heartbeat --notify --notify-to --notify-keys --listen --from-stdin
         --json --verbose --quiet --version --help'
 
     # "=" stands alone among the words.
@@ -33,7 +34,8 @@ _pgnudge() {
         ;;
     -[pUdtxn] | --port | --username | --dbname | --tables | --exclude | --debounce | --max-batch-wait | \
         --max-pending | --visible-on | --failsafe | --count | --publication | --timeout | --status-interval | \
-        --liveness-timeout | --slot-timeout | --connect-timeout | --backoff)
+        --liveness-timeout | --slot-timeout | --connect-timeout | --backoff | --heartbeat | --notify | \
+        --notify-to | --listen)
         return
         ;;
     *)

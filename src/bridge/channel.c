@@ -8,6 +8,8 @@
 #include "repl/command.h"
 #include "wire/lsn.h"
 
+#define USAGE_SQL "pg_catalog.pg_notification_queue_usage()::text"
+
 /* The lock: a bigint, whose halves pg_locks shows. */
 struct lock_key {
     uint32_t high;
@@ -64,21 +66,32 @@ static void append_holder(struct buffer *sql, const char *channel)
                   key.high, key.low);
 }
 
+/* Behind what gives t.got: whether we have it. */
+static void append_look(struct buffer *sql, const char *channel)
+{
+    buffer_text(sql, " SELECT pg_catalog.pg_is_in_recovery()::text, t.got, " USAGE_SQL
+                     ", h.pid::text, (h.usename = session_user)::text, h.usename"
+                     " FROM t LEFT JOIN (SELECT l.pid, a.usename FROM");
+    append_holder(sql, channel);
+    buffer_text(sql, " LIMIT 1) h ON true");
+    buffer_byte(sql, '\0');
+}
+
 void channel_lock_sql(struct buffer *sql, const char *channel)
 {
     struct lock_key key = key_of(channel);
 
     buffer_format(sql,
                   "WITH t AS MATERIALIZED (SELECT pg_catalog.pg_try_advisory_lock(%" PRId64
-                  ")::text AS got)"
-                  " SELECT pg_catalog.pg_is_in_recovery()::text, t.got,"
-                  " pg_catalog.pg_notification_queue_usage()::text, h.pid::text,"
-                  " (h.usename = session_user)::text, h.usename FROM t LEFT JOIN"
-                  " (SELECT l.pid, a.usename FROM",
+                  ")::text AS got)",
                   (int64_t)((uint64_t)key.high << 32 | key.low));
-    append_holder(sql, channel);
-    buffer_text(sql, " LIMIT 1) h ON true");
-    buffer_byte(sql, '\0');
+    append_look(sql, channel);
+}
+
+void channel_look_sql(struct buffer *sql, const char *channel)
+{
+    buffer_text(sql, "WITH t AS (SELECT 'false'::text AS got)");
+    append_look(sql, channel);
 }
 
 static bool is_true(struct slice text)
@@ -130,8 +143,6 @@ bool channel_lock_row(void *context, struct query_row *row)
              role.data != NULL ? role.data : "");
     return true;
 }
-
-#define USAGE_SQL "pg_catalog.pg_notification_queue_usage()::text"
 
 void channel_usage_sql(struct buffer *sql)
 {

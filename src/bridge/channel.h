@@ -25,6 +25,11 @@ bool channel_check(const char *option, const char *channel, struct error *error)
  */
 extern const char channel_settings_sql[];
 
+/* How full the server's queue of notifications may be before a publisher spares it, and leaves it
+ * alone: 1 is full. */
+#define CHANNEL_CROWDED 0.10
+#define CHANNEL_FULL    0.50
+
 /* What a publisher asks for. */
 struct channel_lock {
     bool in_recovery;
@@ -37,7 +42,9 @@ struct channel_lock {
 
 /* Appends the question for the lock, which takes it if it is free. */
 void channel_lock_sql(struct buffer *sql, const char *channel);
-query_row_fn channel_lock_row; /* `context` is a struct channel_lock */
+/* The same, without taking it. */
+void channel_look_sql(struct buffer *sql, const char *channel);
+query_row_fn channel_lock_row; /* of both; `context` is a struct channel_lock */
 
 /* Appends the question for the queue's usage. */
 void channel_usage_sql(struct buffer *sql);

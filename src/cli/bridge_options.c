@@ -87,6 +87,10 @@ static bool finish_relay(struct feed_config *config, const struct bridge_options
                    options->stream_option);
         return false;
     }
+    if (config->from_stdin && options->doctor) {
+        return error_set(error, ERROR_PERMANENT,
+                         "the doctor checks servers, and --from-stdin connects to none");
+    }
     if (config->from_stdin && options->login_option != NULL) {
         return error_set(error, ERROR_PERMANENT, "--from-stdin connects to no server, so %s %s",
                          options->login_option, "has no meaning");

@@ -16,6 +16,7 @@ struct bridge_options {
     const char *login_option;  /* one that says where to connect; NULL: none */
     char *notify_to;           /* NULL: nothing */
     bool notify_keys;
+    bool doctor;     /* it is to check, not to run */
     bool partitions; /* how to name them */
 };
 

@@ -582,6 +582,7 @@ enum options_action options_parse(struct feed_config *config, struct doctor_opti
     struct typed typed = {.doctor = doctor, .password = PASSWORD_WHEN_NEEDED};
 
     *doctor = (struct doctor_options){.wanted = argc > 1 && strcmp(argv[1], "doctor") == 0};
+    typed.bridge.doctor = doctor->wanted;
     if (doctor->wanted) {
         argc--;
         argv++;

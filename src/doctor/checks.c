@@ -54,8 +54,10 @@ static void start_query(struct checks *checks)
 static void start_login(struct checks *checks, int64_t now_us)
 {
     enum side side = question_side(checks->state);
-    const struct conninfo *info =
-        side == SIDE_REPLICA ? &checks->config->visible_on[checks->replica] : &checks->config->info;
+    const struct conninfo *info = side == SIDE_CHANNEL ? channel_info(checks)
+                                  : side == SIDE_REPLICA
+                                      ? &checks->config->visible_on[checks->replica]
+                                      : &checks->config->info;
     const struct conn *sender = checks_conn(checks, SIDE_SENDER);
     struct error error;
 
@@ -79,12 +81,14 @@ static void enter(struct checks *checks, enum checks_state state, bool just, int
     case CHECKS_SENDER_LOGIN:
     case CHECKS_ORDINARY_LOGIN:
     case CHECKS_REPLICA_LOGIN:
+    case CHECKS_CHANNEL_LOGIN:
         start_login(checks, now_us);
         break;
     case CHECKS_CANCEL: /* the query goes on */
         break;
     case CHECKS_OVER:
-        if (checks->encoding != NULL && !checks->facts.known[FACT_IDENTITY]) {
+        if (checks->encoding != NULL && !checks->facts.known[FACT_IDENTITY] &&
+            checks->config->listen == NULL) {
             connecting_report_sender(checks);
         }
         close_all(checks);
@@ -169,6 +173,13 @@ static void next_replica(struct checks *checks, int64_t now_us)
     enter(checks, CHECKS_REPLICA_LOGIN, false, now_us);
 }
 
+static void channel_failed(struct checks *checks, const struct error *error, int64_t now_us)
+{
+    channel_report_failure(checks, error);
+    close_side(checks, SIDE_CHANNEL);
+    enter(checks, CHECKS_OVER, true, now_us);
+}
+
 static void login_failed(struct checks *checks, struct error *error, int64_t now_us)
 {
     struct login *login = checks->login[question_side(checks->state)];
@@ -194,6 +205,9 @@ static void login_failed(struct checks *checks, struct error *error, int64_t now
             connecting_report_failure(checks);
         }
         break;
+    case CHECKS_CHANNEL_LOGIN:
+        channel_failed(checks, error, now_us);
+        return;
     default:
         connecting_report_replica_failure(checks, error);
         next_replica(checks, now_us);
@@ -266,8 +280,18 @@ static void answered(struct checks *checks, int64_t now_us)
     case CHECKS_SENDER_LOGIN:
     case CHECKS_ORDINARY_LOGIN:
     case CHECKS_REPLICA_LOGIN:
+    case CHECKS_CHANNEL_LOGIN:
         logged_in(checks, now_us);
         return;
+    case CHECKS_CHANNEL_POOLER:
+        if (!pooler_absent(checks_conn(checks, SIDE_CHANNEL), checks->pid, &error)) {
+            channel_failed(checks, &error, now_us);
+            return;
+        }
+        break;
+    case CHECKS_CHANNEL:
+        channel_report(checks);
+        break;
     case CHECKS_ORDINARY_POOLER:
         if (!pooler_absent(checks_conn(checks, SIDE_ORDINARY), checks->pid, &error)) {
             connecting_report_visconn_failure(checks, &error);
@@ -367,6 +391,7 @@ static void refused(struct checks *checks, struct error *error, int64_t now_us)
     case CHECKS_SENDER_LOGIN:
     case CHECKS_ORDINARY_LOGIN:
     case CHECKS_REPLICA_LOGIN:
+    case CHECKS_CHANNEL_LOGIN:
         login_failed(checks, error, now_us);
         return;
     case CHECKS_ROUND_TRIP:
@@ -401,7 +426,7 @@ static void refused(struct checks *checks, struct error *error, int64_t now_us)
 static bool is_login(const struct checks *checks)
 {
     return checks->state == CHECKS_SENDER_LOGIN || checks->state == CHECKS_ORDINARY_LOGIN ||
-           checks->state == CHECKS_REPLICA_LOGIN;
+           checks->state == CHECKS_REPLICA_LOGIN || checks->state == CHECKS_CHANNEL_LOGIN;
 }
 
 static bool makes_slot(const struct checks *checks)
@@ -567,7 +592,8 @@ void checks_start(struct checks *checks, const struct feed_config *config, struc
 {
     *checks = (struct checks){.config = config, .report = report};
     checks->plugin = config->publication_count > 0 ? PLUGIN_PGOUTPUT : (enum plugin)0;
-    enter(checks, CHECKS_SENDER_LOGIN, true, now_us);
+    enter(checks, config->listen != NULL ? CHECKS_CHANNEL_LOGIN : CHECKS_SENDER_LOGIN, true,
+          now_us);
 }
 
 void checks_free(struct checks *checks)

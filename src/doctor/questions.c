@@ -40,6 +40,9 @@ static const struct {
     [CHECKS_ROUND_TRIP_START] = {SIDE_SENDER, "round trip", NULL, false},
     [CHECKS_ROUND_TRIP] = {.side = SIDE_SENDER, .check = "round trip"},
     [CHECKS_REPLICA_LOGIN] = {.side = SIDE_REPLICA},
+    [CHECKS_CHANNEL_LOGIN] = {.side = SIDE_CHANNEL},
+    [CHECKS_CHANNEL_POOLER] = {SIDE_CHANNEL, "channel", POOLER_SQL, false},
+    [CHECKS_CHANNEL] = {SIDE_CHANNEL, "channel", NULL, false},
     [CHECKS_REPLICA_FACTS] = {SIDE_REPLICA, "visible-on", REPLICA_SQL, false},
 };
 
@@ -126,9 +129,14 @@ bool question_applies(const struct checks *checks, enum checks_state state)
                !question_slots_wait(checks);
     case CHECKS_REPLICA_LOGIN:
         return known && checks->replica < checks->config->visible_on_count;
+    case CHECKS_CHANNEL_LOGIN:
+        return known && checks->config->notify != NULL;
     case CHECKS_SENDER_LOGIN:
     case CHECKS_OVER:
         return true;
+    case CHECKS_CHANNEL_POOLER:
+    case CHECKS_CHANNEL:
+        return checks->login[SIDE_CHANNEL] != NULL;
     case CHECKS_PUBLISHED:
     case CHECKS_KEYS:
     case CHECKS_SLOT:
@@ -175,6 +183,9 @@ static void append_command(struct checks *checks, struct buffer *sql)
     case CHECKS_SLOT:
     case CHECKS_ROUND_TRIP_SLOT:
         command_create_slot(sql, checks->slot, plugins[plugin].name);
+        break;
+    case CHECKS_CHANNEL:
+        channel_look_sql(sql, channel_name(checks));
         break;
     case CHECKS_DROP:
         command_drop_slot(sql, checks->slot);
@@ -241,7 +252,11 @@ static void *row_context(struct checks *checks, query_row_fn **on_row)
     case CHECKS_SENDER_IDENTITY:
         *on_row = on_identity;
         return checks;
+    case CHECKS_CHANNEL:
+        *on_row = channel_lock_row;
+        return &checks->channel;
     case CHECKS_ORDINARY_POOLER:
+    case CHECKS_CHANNEL_POOLER:
         *on_row = pooler_row;
         return &checks->pid;
     case CHECKS_FACTS:

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "batch/definition.h"
+#include "bridge/channel.h"
 #include "catalog/publications.h"
 #include "doctor/platform.h"
 #include "doctor/report.h"
@@ -52,11 +53,15 @@ enum checks_state {
     CHECKS_ROUND_TRIP,
     CHECKS_REPLICA_LOGIN,
     CHECKS_REPLICA_FACTS,
+    CHECKS_CHANNEL_LOGIN, /* with --listen the first state */
+    CHECKS_CHANNEL_POOLER,
+    CHECKS_CHANNEL,
     CHECKS_OVER
 };
 
-/* The connections: the walsender's, the ordinary one like the visibility connection's, one to a replica. */
-enum side { SIDE_SENDER, SIDE_ORDINARY, SIDE_REPLICA, SIDES };
+/* The connections: the walsender's, the ordinary one like the visibility connection's, one to a
+ * replica, and one to where --notify and --listen have their channel. */
+enum side { SIDE_SENDER, SIDE_ORDINARY, SIDE_REPLICA, SIDE_CHANNEL, SIDES };
 
 enum plugin_verdict {
     PLUGIN_UNTRIED,
@@ -109,6 +114,7 @@ struct checks {
     bool came_back;                       /* ROUND_TRIP */
     size_t replica;                       /* of --visible-on, being looked at */
     char replica_facts[2][SYSTEM_ID_MAX]; /* its system identifier, whether it is one */
+    struct channel_lock channel;
     bool stopping;
     struct error fatal; /* memory and the like; ERROR_NONE: all is well */
 };
@@ -197,6 +203,17 @@ void server_report(struct checks *checks);
 
 /* Whether making a slot has a prospect: settings and room. */
 bool server_takes_slots(const struct checks *checks);
+
+/* ---- channel.c: --notify and --listen ---- */
+
+const char *channel_name(const struct checks *checks);
+
+/* Where it is. Borrowed. */
+const struct conninfo *channel_info(const struct checks *checks);
+
+/* Its connection failed, for this error. */
+void channel_report_failure(struct checks *checks, const struct error *error);
+void channel_report(struct checks *checks);
 
 /* ---- blockers.c: transactions that a slot would wait for ---- */
 

@@ -36,7 +36,7 @@ struct relay {
     bool silence_said;
     bool operations_said; /* that the publisher doesn't count them */
     bool unreadable_said;
-    bool refused; /* the publisher doesn't watch what is watched here */
+    bool refused;   /* the publisher doesn't watch what is watched here */
     int64_t now_us; /* when what is being taken arrived; set before each turn of the source */
     int64_t wall_us;
 };

@@ -18,9 +18,7 @@
 
 #define LOCK_INTERVAL_US (500 * CLOCK_MS) /* between attempts to get the lock */
 #define STOP_GRACE_US    (1 * CLOCK_S)
-#define CROWDED_US       (10 * CLOCK_S) /* between items, once the queue is CROWDED */
-#define CROWDED          0.10           /* of the server's queue of notifications */
-#define FULL             0.50           /* here nothing is added to it any more */
+#define CROWDED_US       (10 * CLOCK_S) /* between items, once the queue is CHANNEL_CROWDED */
 
 enum notify_state {
     NOTIFY_CONNECTING,
@@ -93,7 +91,7 @@ static void say_usage(struct notify_out *self)
 {
     const struct log *log = self->setup.log;
 
-    if (self->usage <= CROWDED) {
+    if (self->usage <= CHANNEL_CROWDED) {
         self->usage_said = false;
     } else if (!self->usage_said) {
         self->usage_said = true;
@@ -102,7 +100,7 @@ static void say_usage(struct notify_out *self)
         log_detail(log, LOG_WARNING,
                    "Above %.0f%% pgnudge notifies once in %d s, above %.0f%% not at all: when the "
                    "queue is full, COMMITs with NOTIFY fail.",
-                   CROWDED * 100, (int)(CROWDED_US / CLOCK_S), FULL * 100);
+                   CHANNEL_CROWDED * 100, (int)(CROWDED_US / CLOCK_S), CHANNEL_FULL * 100);
         log_hint(log, LOG_WARNING,
                  "Find the session that keeps it, one that listens and is in a transaction: SELECT "
                  "pid, xact_start FROM pg_stat_activity ORDER BY xact_start LIMIT 5");
@@ -113,7 +111,7 @@ static void rest_for_queue(struct notify_out *self, int64_t now_us)
 {
     say_usage(self);
     self->state = NOTIFY_IDLE;
-    self->next_us = self->usage > CROWDED ? clock_after(now_us, CROWDED_US) : now_us;
+    self->next_us = self->usage > CHANNEL_CROWDED ? clock_after(now_us, CROWDED_US) : now_us;
 }
 
 /* ---- the lock ---- */
@@ -238,7 +236,7 @@ static enum out_event take_answer(struct notify_out *self, int64_t now_us, struc
         return OUT_DONE;
     case NOTIFY_MEASURING:
         rest_for_queue(self, now_us);
-        self->next_us = self->usage > FULL ? self->next_us : now_us;
+        self->next_us = self->usage > CHANNEL_FULL ? self->next_us : now_us;
         break;
     case NOTIFY_CONNECTING:
     case NOTIFY_SPARE:
@@ -257,7 +255,7 @@ static void go_on(struct notify_out *self, int64_t now_us)
     }
     if (self->state == NOTIFY_SPARE) {
         ask_lock(self, now_us);
-    } else if (self->state == NOTIFY_IDLE && self->usage > FULL) {
+    } else if (self->state == NOTIFY_IDLE && self->usage > CHANNEL_FULL) {
         ask_usage(self, now_us);
     } else if (self->state == NOTIFY_RESTING) {
         self->state = NOTIFY_IDLE;
@@ -297,7 +295,7 @@ static enum out_event step(struct out *out, short revents, int64_t now_us, struc
 
 static bool is_open(const struct notify_out *self, int64_t now_us)
 {
-    return self->state == NOTIFY_IDLE && self->usage <= FULL && now_us >= self->next_us;
+    return self->state == NOTIFY_IDLE && self->usage <= CHANNEL_FULL && now_us >= self->next_us;
 }
 
 static bool can_take(struct out *out)
@@ -339,7 +337,7 @@ static int64_t deadline(const struct out *out, bool wanted, int64_t now_us)
         return now_us;
     }
     if (self->state == NOTIFY_SPARE || self->state == NOTIFY_RESTING ||
-        (self->state == NOTIFY_IDLE && (wanted || self->usage > FULL))) {
+        (self->state == NOTIFY_IDLE && (wanted || self->usage > CHANNEL_FULL))) {
         deadline_us = clock_earlier(deadline_us, self->next_us);
     }
     return deadline_us;

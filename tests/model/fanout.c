@@ -15,6 +15,8 @@
 #define READERS    20
 #define SLOW       5 /* of them */
 #define LINE_BYTES (1 << 18)
+#define BURSTS     8
+#define BURST_MS   100
 #define REST_MS    40000 /* in which all copies must be right */
 #define OPTIONS    16
 
@@ -368,6 +370,20 @@ static void run_faults(const char *conninfo, long long seconds)
     }
 }
 
+/* Some writing, then rest, again and again: a lost line shows until the table changes again. */
+static void run_bursts(const char *conninfo)
+{
+    for (int i = 0; i < BURSTS; i++) {
+        start_writers(conninfo, (uint64_t)i + 1000);
+        follow_all(now_ms() + BURST_MS, NULL);
+        state->writing = false;
+        if (!follow_all(now_ms() + REST_MS, writers_are_over)) {
+            fail("the writers don't end");
+        }
+        be_right("after a burst");
+    }
+}
+
 static void add_reader(struct process process, const char *conninfo)
 {
     static const char *const names[] = {"m.j", "m.a", "m.b", "m.ev", "m.par"};
@@ -424,6 +440,7 @@ int fanout(const char *program, const char *conninfo, long long seconds, char **
     }
     run_faults(conninfo, seconds);
     be_right("after the faults");
+    run_bursts(conninfo);
     for (size_t i = 0; i < reader_count; i++) {
         lines += readers[i].follower.lines;
         resyncs += readers[i].follower.resyncs;
