@@ -387,3 +387,49 @@ lock_key() {
     sql 'INSERT INTO orders (n) VALUES (1)'
     wait_for saw 'count("public.orders") == 1'
 }
+
+# --- the doctor ---
+
+@test "the doctor with --listen looks at the channel, and asks for nothing else" {
+    run -0 pgnudge doctor --listen nudges
+    [[ $output == *'warn  channel: nobody publishes on "nudges"'*'pgnudge --notify nudges'* ]]
+    [[ $output == *'ok    notification queue: 0.0% full'*'result: ready'* ]]
+    [[ $output != *walsender* ]]
+    publish
+    run -0 pgnudge doctor --listen nudges --json
+    jq -e "any(.checks[]; .check == \"channel\" and .status == \"ok\" and
+           (.text | test(\"process $(holder) of role .pgnudge. publishes\"))) and .ready" <<<"$output"
+}
+
+@test "the doctor with --notify says who would be in the way" {
+    run -0 pgnudge doctor --notify nudges
+    [[ $output == *'ok    channel: "nudges" is free'* ]]
+    publish
+    run -0 pgnudge doctor --notify nudges
+    [[ $output == *'publishes on "nudges", and this one would wait'* ]]
+    kill "$publisher"
+    wait_for ended "$publisher"
+    session squatter
+    ask squatter "SELECT pg_advisory_lock($(lock_key))"
+    run -0 pgnudge doctor --notify nudges
+    [[ $output == *"warn  channel: process $(holder) of role \"postgres\" holds the lock"* ]]
+    run -3 pgnudge doctor --notify nudges --notify-to dbname=nowhere
+    [[ $output == *'FAIL  channel: '*'"nowhere" does not exist'* ]]
+}
+
+@test "the doctor finds a standby and a pooler in front of the channel" {
+    allow_standbys
+    start_standby
+    run -3 pgnudge doctor --listen nudges -h "$standby" -p "$(server_port "$standby")" -U postgres
+    [[ $output == *'FAIL  channel: the server is a standby'* ]]
+    bounce
+    run -3 pgnudge doctor --listen nudges -p "$port"
+    [[ $output == *'FAIL  channel: a connection pooler is between'* ]]
+    launch --listen nudges -p "$port"
+    ends_with 3
+    said 'a connection pooler is between'
+    launch --notify nudges --notify-to "port=$port"
+    ends_with 3
+    said 'a connection pooler is between'
+    run -2 pgnudge doctor --from-stdin
+}

@@ -576,26 +576,6 @@ hba_line_works() {
 
 # --- a pooler ---
 
-# bounce [LINE]...: PgBouncer, on $port.
-bounce() {
-    local as=()
-    if ((EUID == 0)); then
-        as=(setpriv --reuid="$SERVER_USER" --regid="$(id -g "$SERVER_USER")" --clear-groups)
-    fi
-    port=$((20000 + RANDOM % 10000))
-    echo '"pgnudge" ""' >"$SERVER/users"
-    printf '%s\n' '[databases]' "* = host=127.0.0.1 port=$PGPORT" '[pgbouncer]' \
-        'listen_addr = 127.0.0.1' "listen_port = $port" 'unix_socket_dir =' 'auth_type = trust' \
-        "auth_file = $SERVER/users" "$@" >"$SERVER/pgbouncer.ini"
-    "${as[@]}" setpriv --pdeathsig KILL pgbouncer -q "$SERVER/pgbouncer.ini" 2>bounce.log 3>&- &
-    pids+=("$!")
-    wait_for accepts
-}
-
-accepts() {
-    (exec 9<>"/dev/tcp/127.0.0.1/$port")
-}
-
 @test "PgBouncer, which passes replication on or doesn't" {
     command -v pgbouncer >/dev/null || skip 'PgBouncer is not installed'
     bounce
@@ -648,6 +628,36 @@ accepts() {
     stop
 }
 
+# --- publishers and readers ---
+
+@test "a standby has no channel" {
+    allow_standbys
+    start_standby
+    local port
+    port=$(server_port "$standby")
+    teaches 3 '… is a standby, which has no LISTEN' --listen x -h "$standby" -p "$port" -U postgres
+    launch --notify x --notify-to "host=$standby port=$port user=postgres"
+    ends_with 3
+    cured '--notify: … is a standby, which has no NOTIFY'
+}
+
+# publisher MEMBERS: a resync of one with these, in the file "lines".
+publisher() {
+    echo '{"type":"resync","reason":"connected","lsn":"0/1","session":"x","seq":1,'"$1}" >lines
+}
+
+@test "publishers that don't watch what a reader does" {
+    echo '{"type":"batch","lsn":"0/1","events":[]}' >lines
+    from=lines teaches 1 'an item has no session and no number: …' --from-stdin
+    publisher '"partitions":"leaf","tables":[],"exclude":["*.x"]'
+    from=lines teaches 3 'the publisher excludes …' --from-stdin
+    publisher '"partitions":"leaf","tables":["*.x"],"exclude":[]'
+    from=lines teaches 3 "the publisher doesn't watch …" --from-stdin --tables y
+    from=lines teaches 3 "the publisher doesn't watch all tables" --from-stdin
+    publisher '"partitions":"root","tables":[],"exclude":[]'
+    from=lines teaches 3 'the publisher reports partitioned tables, …' --from-stdin --tables y
+}
+
 # --- the table ---
 
 @test "every message of the table is provoked here" {
@@ -681,7 +691,7 @@ accepts() {
             $text =~ s/%(\.\*)?s/…/g;
             $text =~ s/\\n/\n/g; $text =~ s/\\(.)/$1/g;
             print "$text\n" unless $text eq "…";
-        }' {wire,conninfo,tls,net,auth,pq,repl,server,tables,catalog,visible,source,out,feed}/*.c)
+        }' {wire,conninfo,tls,net,auth,pq,repl,server,tables,bridge,catalog,visible,source,out,feed}/*.c)
     ((${#hints[@]} > 50))
     for hint in "${hints[@]}"; do
         echo "$hint"

@@ -411,3 +411,25 @@ refused() {
     said "$1"
     [[ ! -s $out ]]
 }
+
+# --- a pooler ---
+
+# bounce [LINE]...: PgBouncer, on $port.
+bounce() {
+    local as=()
+    if ((EUID == 0)); then
+        as=(setpriv --reuid="$SERVER_USER" --regid="$(id -g "$SERVER_USER")" --clear-groups)
+    fi
+    port=$((20000 + RANDOM % 10000))
+    echo '"pgnudge" ""' >"$SERVER/users"
+    printf '%s\n' '[databases]' "* = host=127.0.0.1 port=$PGPORT" '[pgbouncer]' \
+        'listen_addr = 127.0.0.1' "listen_port = $port" 'unix_socket_dir =' 'auth_type = trust' \
+        "auth_file = $SERVER/users" "$@" >"$SERVER/pgbouncer.ini"
+    "${as[@]}" setpriv --pdeathsig KILL pgbouncer -q "$SERVER/pgbouncer.ini" 2>bounce.log 3>&- &
+    pids+=("$!")
+    wait_for accepts
+}
+
+accepts() {
+    (exec 9<>"/dev/tcp/127.0.0.1/$port")
+}

@@ -46,6 +46,7 @@ unit() {
 @test "hostile servers, a whole feed and the doctor against each" { unit hostile; }
 @test "hosts" { unit hosts; }
 @test "items" { unit item; }
+@test "bridges: lines, places, parts" { unit bridge; }
 @test "keys of events" { unit keys; }
 @test "what stands above what" { unit lineage; }
 @test "LSNs" { unit lsn; }
