@@ -22,6 +22,7 @@ bench() {
     env -u SERVER_ROOT PGNUDGE="${1:?}" ROUNDS="${rounds:-1}" \
         BENCH_ROWS=2000 BENCH_TRANSACTIONS=100 BENCH_COMMITS=4 BENCH_IDLE=1 \
         BENCH_TABLES=20 BENCH_NAMES=30 BENCH_WIDE=1 BENCH_CHANGES=20 BENCH_FLOOD=6000 \
+        BENCH_FANOUT=1 BENCH_READERS='1 2' BENCH_SLOTS=1 \
         "$repo/scripts/bench" "${@:2}" 2>said 3>&-
 }
 
@@ -60,6 +61,17 @@ figures() {
     done
     for part in big latency memory catalog tls keys decode; do
         grep -qE "^$part: .* (by half|yes|NO)$" table
+    done
+}
+
+@test "many readers, which are measured only when asked for" {
+    [[ -x $SERVER_BIN/pgbench || -x $(server_bindir)/pgbench ]] || skip 'there is no pgbench'
+    bench "$PGNUDGE" fanout >table || { cat said && false; }
+    cat table
+    (($(grep -c '^FANOUT: ' table) == 3))
+    for readers in 1 2; do
+        (($(grep -cE "^p99, $readers readers +ms +[0-9.]+ " table) == (readers == 1 ? 3 : 2)))
+        (($(grep -cE "^transactions of pgbench, $readers readers +/s +[0-9.]+ +[0-9.]+ " table) > 1))
     done
 }
 

@@ -346,6 +346,40 @@ texts() {
     end_recipe
 }
 
+@test "recipe: many readers" {
+    # shellcheck disable=SC2016 # the script's own
+    printf '%s\n' '#!/bin/sh' 'cat >>told' >refresh
+    chmod +x refresh
+    block publish >publish.sh
+    env --default-signal bash publish.sh >/dev/null 2>publish.err 3>&- &
+    pids+=("$!")
+    out=$BATS_TEST_TMPDIR/told
+    : >"$out"
+    block listen >listen.sh
+    env --default-signal bash listen.sh >/dev/null 2>listen.err 3>&- &
+    pids+=("$!")
+    wait_for saw 'length > 0'
+    wait_for is_true "EXISTS (SELECT FROM pg_replication_slots WHERE database = current_database() AND active)"
+    insert() { sql 'INSERT INTO orders (n) VALUES (1)' && saw 'count("public.orders") > 0'; }
+    wait_for insert
+}
+
+@test "recipe: lines through ssh" {
+    # shellcheck disable=SC2016 # the script's own
+    printf '%s\n' '#!/bin/sh' 'shift; exec "$@"' >bin/ssh
+    chmod +x bin/ssh
+    out=$BATS_TEST_TMPDIR/recipe.out err=$BATS_TEST_TMPDIR/recipe.err
+    block ssh >recipe
+    PATH=$PWD/bin:$PATH env --default-signal bash recipe >"$out" 2>"$err" 3>&- &
+    pid=$!
+    pids+=("$pid")
+    wait_for saw 'reasons == ["connected"]'
+    sql 'INSERT INTO orders (n) VALUES (1)'
+    wait_for saw 'count("public.orders") == 1'
+    kill "$(head -n 1 pgnudge.pid)" # whichever of the two: the other one ends with it
+    wait_for ended "$pid"
+}
+
 @test "recipe: after a migration" {
     listen
     block migration | sql >/dev/null

@@ -7,8 +7,9 @@
  *   measure latency -c SQL -n COUNT -i US -l CHANNEL
  *   measure query   [-w SQL] -c SQL -n COUNT -i US
  *   measure start   -C WORD COMMAND…
+ *   measure fanout  -n READERS -s SECONDS -c SQL -C WORD [-r WORD COMMAND… | -l CHANNEL]
  *
- * What they do and tell stands in load.h and latency.h.
+ * What they do and tell stands in load.h, latency.h and fanout.h.
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "fanout.h"
 #include "latency.h"
 #include "load.h"
 #include "tool.h"
@@ -93,10 +95,27 @@ static bool complete(const struct load *load, const char *channel, const char *w
     if (strcmp(what, "start") == 0) {
         return has_command && load->worked != NULL;
     }
+    if (strcmp(what, "fanout") == 0) {
+        return load->idle_s > 0 && load->work_count == 1 && load->worked != NULL &&
+               (channel != NULL || load->units == 0 || (has_command && load->listens != NULL));
+    }
     if (strcmp(what, "latency") == 0 && channel == NULL && (!has_command || load->worked == NULL)) {
         return false;
     }
     return load->work_count == 1 && load->units > 0;
+}
+
+static void run_fanout(const struct load *load, const char *channel)
+{
+    struct fanout fanout = {.count = load->units,
+                            .seconds = load->idle_s,
+                            .sql = load->work[0],
+                            .wanted = load->worked,
+                            .listens = load->listens,
+                            .channel = channel,
+                            .command = load->command};
+
+    fanout_run(&fanout);
 }
 
 int main(int argc, char **argv)
@@ -127,6 +146,8 @@ int main(int argc, char **argv)
         latency_run(&latency);
     } else if (strcmp(what, "query") == 0) {
         latency_round_trip(&latency);
+    } else if (strcmp(what, "fanout") == 0) {
+        run_fanout(&load, latency.channel);
     } else if (strcmp(what, "start") == 0) {
         latency_start(&latency);
     } else {
