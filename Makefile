@@ -134,12 +134,13 @@ tiny:
 portable:
 	$(MAKE) BUILD=build/portable SAN=1 CFLAGS='-O1 -g -DOS_PORTABLE' all unit
 
-# Its allocations can be made to fail: scripts/oom.
+# Its allocations can be made to fail: scripts/oom. All but the linking is asan's.
 oom:
-	$(MAKE) BUILD=build/oom SAN=1 CFLAGS='-O1 -g' build/oom/pgnudge
+	$(MAKE) BUILD=build/asan SAN=1 CFLAGS='-O1 -g' build/oom/pgnudge
 
-build/oom/pgnudge: build/oom/fail_alloc.o
-build/oom/pgnudge: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+build/oom/pgnudge: build/oom/fail_alloc.o $(BUILD)/main.o $(OBJ)
+	$(CC) $(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 build/oom/fail_alloc.o: tests/tools/fail_alloc.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<

@@ -246,7 +246,9 @@ lock_key() {
     publisher_messages=$publisher_err
     reader --debounce 1ms
     live
-    # He lies, and names a session of his own.
+    # What he says is nonsense, and lies, with a session of his own.
+    ask squatter "NOTIFY nudges, '{\"type\":\"batch\",\"lsn\":\"0/1\",\"events\":[]}'"
+    ask squatter "NOTIFY nudges, 'nonsense'"
     ask squatter "NOTIFY nudges, '{\"type\":\"batch\",\"lsn\":\"0/1\",\"session\":\"lie\",\"seq\":7,\"events\":[]}'"
     ask squatter 'SELECT pg_advisory_unlock_all()'
     publisher_err=$publisher_messages

@@ -7,7 +7,7 @@
 . "$BATS_TEST_DIRNAME/helpers.bash"
 
 setup_file() {
-    start_server 'max_connections = 60' 'autovacuum = off'
+    start_server 'max_connections = 120' 'autovacuum = off'
 }
 
 # model SECONDS [OPTION]...
@@ -28,6 +28,17 @@ model() {
 
 @test "the model, with names that wal2json filters in the server" {
     model 6 --tables=m.j,m.a,m.b --plugin=wal2json
+}
+
+# About 20 s: $MODEL_FAULT knows what may happen to the broker, and restarts the server.
+@test "the model, with a bridge, many readers, a forger and a broker" {
+    command -v redis-server >/dev/null || skip 'Redis is not installed'
+    mkdir redis
+    "$repo/tests/model/broker" "$PWD/redis" start
+    export MODEL_TO_BROKER="$repo/tests/model/broker $PWD/redis to" MODEL_SERVER=$SERVER
+    export MODEL_FROM_BROKER="$repo/tests/model/broker $PWD/redis from" SERVER_ROOT SERVER_BIN SERVER_USER
+    MODEL_FAULT="$repo/tests/model/broker $PWD/redis fault" model 10 fanout --tables=m.j,m.a,m.b,m.ev,m.par
+    kill "$(<redis/redis.pid)"
 }
 
 @test "the model, with a copy by key, with test_decoding" {

@@ -394,3 +394,13 @@ bool conninfo_finish(struct conninfo *info, struct error *error)
            requireauth_read(conninfo_text(info, CONN_REQUIRE_AUTH), &info->auth_allowed, error) &&
            check_choices(info, error);
 }
+
+void conninfo_say(const struct conninfo *info, const struct log *log)
+{
+    const char *hostaddr = conninfo_text(info, CONN_HOSTADDR);
+
+    log_say(log, LOG_INFO, "connecting to host=%s%s%s port=%s dbname=%s user=%s sslmode=%s",
+            conninfo_text(info, CONN_HOST), hostaddr[0] != '\0' ? " hostaddr=" : "", hostaddr,
+            conninfo_text(info, CONN_PORT), conninfo_text(info, CONN_DBNAME),
+            conninfo_text(info, CONN_USER), sslmode_name(info->sslmode));
+}

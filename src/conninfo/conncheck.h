@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "conninfo/conninfo.h"
 
 /*
@@ -15,5 +16,8 @@
 bool conninfo_finish(struct conninfo *info, struct error *error);
 
 const char *sslmode_name(enum sslmode mode);
+
+/* Says where a connection is to be made: the values as used, but for the password. */
+void conninfo_say(const struct conninfo *info, const struct log *log);
 
 #endif

@@ -702,6 +702,7 @@ static bool start_parts(struct feed *feed)
                                  .counters = &feed->counters,
                                  .delivery = &feed->delivery,
                                  .operations = config->style.operations,
+                                 .anybody = config->listen != NULL,
                                  .interval_us = CLOCK_NEVER};
     feed->visible = (struct visible){.check = config->visibility_check, .unseen = &feed->unseen};
     feed->questions = (struct questions){.log = feed->log,

@@ -329,6 +329,10 @@ static bool line(void *context, struct slice text, struct error *error)
         unreadable(relay);
         break;
     case LINE_UNNUMBERED:
+        if (relay->anybody) {
+            unreadable(relay);
+            break;
+        }
         ok = error_set(error, ERROR_FATAL,
                        "an item has no session and no number: a lost one would "
                        "go unnoticed");

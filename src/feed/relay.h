@@ -29,6 +29,7 @@ struct relay {
     struct counters *counters;
     const struct delivery *delivery;
     bool operations; /* are wanted */
+    bool anybody;    /* who sends lines may be no pgnudge: one without a number doesn't end it */
     struct follower follower;
     bool started;
     int64_t interval_us; /* of the publisher's heartbeats; CLOCK_NEVER: it has told of none */

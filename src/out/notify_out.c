@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "bridge/channel.h"
 #include "bridge/parts.h"
+#include "conninfo/conncheck.h"
 #include "server/probe.h"
 #include "wire/servererror.h"
 
@@ -378,6 +379,7 @@ struct out *notify_out_new(const struct notify_setup *setup, int64_t now_us)
     self->backoff = probe.backoff;
     self->listener = (struct conn_listener){.context = self, .notice = noticed};
     probe.listener = &self->listener;
+    conninfo_say(setup->info, setup->log);
     self->probe = probe_new(&probe, now_us);
     if (self->probe == NULL) {
         notify_out_free(&self->out);

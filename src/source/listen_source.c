@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "bridge/channel.h"
+#include "conninfo/conncheck.h"
 #include "server/probe.h"
 #include "source/held_lines.h"
 
@@ -314,6 +315,7 @@ struct source *listen_source_new(const struct listen_setup *setup, int64_t now_u
     self->setup = *setup;
     self->listener = (struct conn_listener){.context = self, .notification = notified};
     probe.listener = &self->listener;
+    conninfo_say(setup->info, setup->log);
     self->probe = probe_new(&probe, now_us);
     if (self->probe == NULL) {
         listen_source_free(&self->source);

@@ -64,18 +64,6 @@ struct session {
     size_t filters; /* names filtered in the server */
 };
 
-/* The values as used, but for the password. */
-static void say_connecting(const struct session_setup *setup)
-{
-    const char *hostaddr = conninfo_text(setup->info, CONN_HOSTADDR);
-
-    log_say(setup->log, LOG_INFO, "connecting to host=%s%s%s port=%s dbname=%s user=%s sslmode=%s",
-            conninfo_text(setup->info, CONN_HOST), hostaddr[0] != '\0' ? " hostaddr=" : "",
-            hostaddr, conninfo_text(setup->info, CONN_PORT),
-            conninfo_text(setup->info, CONN_DBNAME), conninfo_text(setup->info, CONN_USER),
-            sslmode_name(setup->info->sslmode));
-}
-
 struct session *session_start(const struct session_setup *setup, int64_t now_us,
                               struct error *error)
 {
@@ -95,7 +83,7 @@ struct session *session_start(const struct session_setup *setup, int64_t now_us,
                                                   .tables = setup->tables,
                                                   .keys = setup->keys};
     session->entered_us = now_us;
-    say_connecting(setup);
+    conninfo_say(setup->info, setup->log);
     session->login = login_start(setup->info, NULL, true, now_us, error);
     if (session->login == NULL) {
         session_free(session);
