@@ -481,7 +481,7 @@ copied() {
     command -v redis-server >/dev/null || skip 'Redis is not installed'
     wrap redis-cli -s "$PWD/redis.sock"
     start_broker() { redis && broker=$redis; }
-    subscriber=redis-cli
+    subscriber='redis-cli'
     through through-redis
 }
 
@@ -506,7 +506,7 @@ copied() {
         nats-server -a 127.0.0.1 -p "$NATS_PORT" >>nats.log 2>&1 3>&- &
         broker=$!
         pids+=("$broker")
-        wait_for bash -c 'exec 5<>/dev/tcp/127.0.0.1/$NATS_PORT'
+        wait_for bash -c "exec 5<>/dev/tcp/127.0.0.1/$NATS_PORT"
     }
     subscriber=through-nats
     through through-nats

@@ -61,6 +61,7 @@ numbers() {
     sql 'INSERT INTO orders (n) VALUES (1)'
     wait_for saw 'count("public.orders") == 1'
     saw 'map(.seq) == [range(1; length + 1)]'
+    # shellcheck disable=SC2016 # jq's variable
     saw '(map(select(.type == "heartbeat"))[0]) as $h | $h.interval == 0.3 and $h.lsn == .[0].lsn'
     lsn=$(jq -r 'select(.type == "batch").lsn' "$out")
     wait_for saw "last.type == \"heartbeat\" and last.lsn == \"$lsn\""

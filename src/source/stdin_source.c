@@ -180,5 +180,5 @@ struct source *stdin_source_new(const struct line_sink *sink)
     self->source.facts.slot_since_us = CLOCK_NEVER;
     self->source.facts.place = "standard input";
     self->sink = *sink;
-    return &self->source;
+    return (struct source *)self; /* gcc's analyzer takes &self->source for a leak */
 }

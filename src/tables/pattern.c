@@ -279,7 +279,12 @@ static void write_part(struct buffer *out, struct slice part)
         buffer_byte(out, '*');
     }
     for (size_t i = 0; i < part.len; i++) {
-        buffer_byte(out, part.data[i] != '\0' ? part.data[i] : '*');
+        char byte = part.data[i];
+
+        if (byte == '\0') {
+            byte = '*';
+        }
+        buffer_byte(out, byte);
     }
 }
 
