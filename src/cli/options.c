@@ -232,12 +232,10 @@ static bool read_conn_option(struct conninfo *given, enum conn_param param, cons
     return value[0] == '\0' || conninfo_set(given, param, value, error);
 }
 
-/* Takes one option that has a value, or a flag. False: `error`. */
-static bool take_option(struct feed_config *config, struct typed *typed, int option, char *value,
-                        struct error *error)
+/* The sections of the manual page, one after the other; each passes on what is none of its own. */
+static bool take_connection_option(struct feed_config *config, struct typed *typed, int option,
+                                   char *value, struct error *error)
 {
-    unsigned long long number;
-
     switch (option) {
     case 'h':
         return read_conn_option(&typed->conninfo, CONN_HOST, value, error);
@@ -252,10 +250,83 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         typed->no_password = option == 'w';
         typed->password = option == 'W' ? PASSWORD_FIRST : PASSWORD_WHEN_NEEDED;
         return true;
-    case 't':
-        return pattern_set_add(&config->tables, value, error);
-    case 'x':
-        return pattern_set_add(&config->exclude, value, error);
+    case 'v':
+        config->log.level = config->log.level < LOG_INFO ? LOG_INFO : LOG_DEBUG;
+        return true;
+    case 'q':
+        config->log.level = LOG_ERROR;
+        return true;
+    case OPT_PLUGIN:
+        typed->plugin = true;
+        return read_plugin(config, value, error);
+    case OPT_PUBLICATION:
+        return read_publication(config, value, error);
+    case OPT_SLOT_TIMEOUT:
+        return value_duration("--slot-timeout", value, ZERO_REFUSED, &config->slot_timeout_us,
+                              error);
+    case OPT_STATUS_INTERVAL:
+        config->status_interval_given = true;
+        return value_duration("--status-interval", value, ZERO_REFUSED, &config->status_interval_us,
+                              error);
+    case OPT_LIVENESS_TIMEOUT:
+        config->liveness_given = true;
+        return value_duration("--liveness-timeout", value, ZERO_NEVER, &config->liveness_us, error);
+    case OPT_CONNECT_TIMEOUT:
+        return value_duration("--connect-timeout", value, ZERO_NEVER,
+                              &typed->conninfo.connect_timeout_us, error) &&
+               conninfo_set(&typed->conninfo, CONN_CONNECT_TIMEOUT, "", error);
+    case OPT_BACKOFF:
+        return read_backoff(config, value, error);
+    case OPT_NO_RECONNECT:
+        config->reconnect = false;
+        return true;
+    case OPT_JSON:
+        typed->doctor->json = true;
+        return typed->doctor->wanted ||
+               error_set(error, ERROR_PERMANENT, "--json is an option of \"pgnudge doctor\"");
+    default:
+        return error_set(error, ERROR_PERMANENT, "unknown option");
+    }
+}
+
+/* Many readers. */
+static bool take_reader_option(struct feed_config *config, struct typed *typed, int option,
+                               char *value, struct error *error)
+{
+    switch (option) {
+    case OPT_SEQUENCE:
+        config->sequence = true;
+        return true;
+    case OPT_HEARTBEAT:
+        config->sequence = true; /* a heartbeat is a number */
+        return value_duration("--heartbeat", value, ZERO_REFUSED, &config->heartbeat_us, error);
+    case OPT_NOTIFY:
+        config->notify = value;
+        return true;
+    case OPT_NOTIFY_TO:
+        typed->bridge.notify_to = value;
+        return true;
+    case OPT_NOTIFY_KEYS:
+        typed->bridge.notify_keys = true;
+        return true;
+    case OPT_LISTEN:
+        config->listen = value;
+        return true;
+    case OPT_FROM_STDIN:
+        config->from_stdin = true;
+        return true;
+    default:
+        return take_connection_option(config, typed, option, value, error);
+    }
+}
+
+/* Output. */
+static bool take_output_option(struct feed_config *config, struct typed *typed, int option,
+                               char *value, struct error *error)
+{
+    unsigned long long number;
+
+    switch (option) {
     case 'f':
         config->style.format = strcmp(value, "names") == 0 ? ITEM_NAMES : ITEM_JSON;
         return config->style.format == ITEM_NAMES || strcmp(value, "json") == 0 ||
@@ -283,44 +354,12 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
     case OPT_OPERATIONS:
         config->style.operations = true;
         return true;
-    case OPT_SEQUENCE:
-        config->sequence = true;
-        return true;
-    case OPT_HEARTBEAT:
-        config->sequence = true; /* a heartbeat is a number */
-        return value_duration("--heartbeat", value, ZERO_REFUSED, &config->heartbeat_us, error);
-    case OPT_NOTIFY:
-        config->notify = value;
-        return true;
-    case OPT_NOTIFY_TO:
-        typed->bridge.notify_to = value;
-        return true;
-    case OPT_NOTIFY_KEYS:
-        typed->bridge.notify_keys = true;
-        return true;
-    case OPT_LISTEN:
-        config->listen = value;
-        return true;
-    case OPT_FROM_STDIN:
-        config->from_stdin = true;
-        return true;
     case 'n':
         if (!value_number("--count", value, UINT64_MAX, &number, error)) {
             return false;
         }
         config->count = number;
         return true;
-    case 'v':
-        config->log.level = config->log.level < LOG_INFO ? LOG_INFO : LOG_DEBUG;
-        return true;
-    case 'q':
-        config->log.level = LOG_ERROR;
-        return true;
-    case OPT_PLUGIN:
-        typed->plugin = true;
-        return read_plugin(config, value, error);
-    case OPT_PUBLICATION:
-        return read_publication(config, value, error);
     case OPT_DEBOUNCE:
         return value_duration("--debounce", value, ZERO_FINE, &config->window.debounce_us, error);
     case OPT_MAX_BATCH_WAIT:
@@ -328,9 +367,6 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
                               error);
     case OPT_FAILSAFE:
         return value_duration("--failsafe", value, ZERO_REFUSED, &config->failsafe_us, error);
-    case OPT_ALLOW_MISSING:
-        config->allow_missing = true;
-        return true;
     case OPT_VISIBLE_ON:
         if (typed->replicas == REPLICAS_MAX) {
             return error_set(error, ERROR_PERMANENT, "--visible-on may be given %d times at most",
@@ -338,14 +374,6 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         }
         typed->visible_on[typed->replicas++] = value;
         return true;
-    case OPT_SLOT_TIMEOUT:
-        return value_duration("--slot-timeout", value, ZERO_REFUSED, &config->slot_timeout_us,
-                              error);
-    case OPT_PARTITIONS:
-        typed->bridge.partitions = true;
-        config->partitions = strcmp(value, "leaf") == 0 ? PARTITIONS_LEAF : PARTITIONS_ROOT;
-        return strcmp(value, "leaf") == 0 || strcmp(value, "root") == 0 ||
-               value_wrong("--partitions", value, "root or leaf", error);
     case OPT_NO_VISIBILITY_CHECK:
         config->visibility_check = false;
         return true;
@@ -355,30 +383,32 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
         }
         config->window.max_pending = (size_t)number;
         return true;
-    case OPT_STATUS_INTERVAL:
-        config->status_interval_given = true;
-        return value_duration("--status-interval", value, ZERO_REFUSED, &config->status_interval_us,
-                              error);
-    case OPT_LIVENESS_TIMEOUT:
-        config->liveness_given = true;
-        return value_duration("--liveness-timeout", value, ZERO_NEVER, &config->liveness_us, error);
-    case OPT_CONNECT_TIMEOUT:
-        return value_duration("--connect-timeout", value, ZERO_NEVER,
-                              &typed->conninfo.connect_timeout_us, error) &&
-               conninfo_set(&typed->conninfo, CONN_CONNECT_TIMEOUT, "", error);
-    case OPT_BACKOFF:
-        return read_backoff(config, value, error);
-    case OPT_NO_RECONNECT:
-        config->reconnect = false;
-        return true;
     case OPT_TIMEOUT:
         return value_duration("--timeout", value, ZERO_REFUSED, &config->timeout_us, error);
-    case OPT_JSON:
-        typed->doctor->json = true;
-        return typed->doctor->wanted ||
-               error_set(error, ERROR_PERMANENT, "--json is an option of \"pgnudge doctor\"");
     default:
-        return error_set(error, ERROR_PERMANENT, "unknown option");
+        return take_reader_option(config, typed, option, value, error);
+    }
+}
+
+/* Takes one option that has a value, or a flag. False: `error`. */
+static bool take_option(struct feed_config *config, struct typed *typed, int option, char *value,
+                        struct error *error)
+{
+    switch (option) {
+    case 't':
+        return pattern_set_add(&config->tables, value, error);
+    case 'x':
+        return pattern_set_add(&config->exclude, value, error);
+    case OPT_ALLOW_MISSING:
+        config->allow_missing = true;
+        return true;
+    case OPT_PARTITIONS:
+        typed->bridge.partitions = true;
+        config->partitions = strcmp(value, "leaf") == 0 ? PARTITIONS_LEAF : PARTITIONS_ROOT;
+        return strcmp(value, "leaf") == 0 || strcmp(value, "root") == 0 ||
+               value_wrong("--partitions", value, "root or leaf", error);
+    default:
+        return take_output_option(config, typed, option, value, error);
     }
 }
 

@@ -8,20 +8,7 @@
 #include <signal.h>
 
 #include "feed/config.h"
-
-/* The contract's exit statuses. */
-enum feed_status {
-    FEED_STOPPED = 0,
-    FEED_ERROR = 1,
-    FEED_USAGE = 2,
-    FEED_REFUSED = 3,
-    FEED_TIMEOUT = 124
-};
-
-struct feed_outcome {
-    enum feed_status status;
-    int signal; /* to die by, or 0 */
-};
+#include "feed/outcome.h"
 
 /*
  * Runs until something ends it; all messages about that have been logged.

@@ -13,6 +13,7 @@
 #include "conninfo/conncheck.h"
 #include "server/probe.h"
 #include "source/held_lines.h"
+#include "source/line_source.h"
 
 #define SEEK_INTERVAL_US                                                                           \
     (200 * CLOCK_MS)                   /* between questions for a publisher while there is none */
@@ -261,31 +262,9 @@ static int64_t deadline(const struct source *source)
     return deadline_us;
 }
 
-static bool acknowledge(struct source *source, uint64_t visible_lsn, int64_t now_us,
-                        struct error *error)
-{
-    (void)source;
-    (void)visible_lsn;
-    (void)now_us;
-    (void)error;
-    return true;
-}
-
-static uint64_t position(const struct source *source)
-{
-    (void)source;
-    return 0;
-}
-
 static uint64_t received(const struct source *source)
 {
     return const_listening(source)->received;
-}
-
-static int64_t stop(struct source *source)
-{
-    (void)source;
-    return 0;
 }
 
 static void listen_source_free(struct source *source)
@@ -300,8 +279,14 @@ static void listen_source_free(struct source *source)
 
 struct source *listen_source_new(const struct listen_setup *setup, int64_t now_us)
 {
-    static const struct source_ops ops = {step,     pollfds,  deadline, acknowledge,
-                                          position, received, stop,     listen_source_free};
+    static const struct source_ops ops = {step,
+                                          pollfds,
+                                          deadline,
+                                          line_source_acknowledge,
+                                          line_source_position,
+                                          received,
+                                          line_source_stop,
+                                          listen_source_free};
     struct listen_source *self = calloc(1, sizeof(*self));
     struct probe_setup probe = {.info = setup->info,
                                 .response_timeout_us = setup->response_timeout_us};

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "source/line_source.h"
 
 #define READ_MAX ((size_t)64 * 1024) /* bytes in a turn */
 
@@ -134,31 +135,9 @@ static int64_t deadline(const struct source *source)
     return const_input(source)->live ? CLOCK_NEVER : 0;
 }
 
-static bool acknowledge(struct source *source, uint64_t visible_lsn, int64_t now_us,
-                        struct error *error)
-{
-    (void)source;
-    (void)visible_lsn;
-    (void)now_us;
-    (void)error;
-    return true;
-}
-
-static uint64_t position(const struct source *source)
-{
-    (void)source;
-    return 0;
-}
-
 static uint64_t received(const struct source *source)
 {
     return const_input(source)->received;
-}
-
-static int64_t stop(struct source *source)
-{
-    (void)source;
-    return 0;
 }
 
 static void stdin_source_free(struct source *source)
@@ -169,8 +148,9 @@ static void stdin_source_free(struct source *source)
 
 struct source *stdin_source_new(const struct line_sink *sink)
 {
-    static const struct source_ops ops = {step,     pollfds,  deadline, acknowledge,
-                                          position, received, stop,     stdin_source_free};
+    static const struct source_ops ops = {
+        step,     pollfds,          deadline,         line_source_acknowledge, line_source_position,
+        received, line_source_stop, stdin_source_free};
     struct stdin_source *self = calloc(1, sizeof(*self));
 
     if (self == NULL) {

@@ -205,8 +205,7 @@ static void forge(PGconn *conn, struct random *random, char session[64])
     static const char *const lies[] = {
         "{\"type\":\"heartbeat\",\"lsn\":\"0/1\",\"session\":\"%s\",\"seq\":1000000}",
         "{\"type\":\"batch\",\"lsn\":\"0/1\",\"session\":\"%s\",\"seq\":%u,\"events\":[]}",
-        "{\"type\":\"resync\",\"reason\":\"connected\",\"lsn\":\"0/"
-        "1\",\"session\":\"%s\",\"seq\":1}",
+        "{\"type\":\"resync\",\"lsn\":\"0/1\",\"session\":\"%s\",\"seq\":1}",
         "{\"type\":\"batch\",\"session\":\"%s\",\"seq\":%u",
     };
     char line[300], sql[400];
