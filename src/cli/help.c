@@ -40,7 +40,7 @@ const char help_text[] =
     "Many readers:\n"
     "      --notify CHANNEL       publish the items by NOTIFY instead of printing\n"
     "      --notify-to CONNINFO   where to (the main connection's database)\n"
-    "      --notify-keys          let keys into the channel, which every role can hear\n"
+    "      --notify-keys          let keys into the channel, for every role to hear\n"
     "      --listen CHANNEL       take items from a pgnudge with --notify\n"
     "      --from-stdin           take items from lines of a pgnudge with --sequence\n"
     "\n"
