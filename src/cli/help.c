@@ -33,7 +33,7 @@ const char help_text[] =
     "      --no-visibility-check  don't wait until changes are visible\n"
     "      --failsafe DURATION    print a resync this often (off)\n"
     "      --sequence             number the items, to find out lost lines\n"
-    "      --heartbeat DURATION   number them, and print one this often at least (off)\n"
+    "      --heartbeat DURATION   number them, and print one at least this often\n"
     "  -n, --count N              exit after N items\n"
     "      --timeout DURATION     exit with status 124 after this long\n"
     "\n"
