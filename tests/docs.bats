@@ -458,7 +458,7 @@ texts() {
 @test "reasons and statuses are in the manual page" {
     local words
     mapfile -t words < <(sed -nE 's/.*\[RESYNC_.*= "([a-z]+)",/\1/p' "$repo/src/batch/item.c"
-        sed -nE 's/^ *FEED_[A-Z]+ = ([0-9]+),?$/\1/p' "$repo/src/feed/feed.h")
+        sed -nE 's/^ *FEED_[A-Z]+ = ([0-9]+),?$/\1/p' "$repo/src/feed/outcome.h")
     echo "${words[*]}"
     ((${#words[@]} >= 10))
     missing_from "$page" "${words[@]}"
