@@ -32,3 +32,40 @@ bats_require_minimum_version 1.5.0
     done
     false
 }
+
+# What it prints is whole, and no lost allocation is a lost table: a line that can't be read is a resync.
+@test "… and all of those of a reader of lines" {
+    local repo number status rest
+    repo=$(realpath "$BATS_TEST_DIRNAME/..")
+    cd "$BATS_TEST_TMPDIR"
+    export ASAN_OPTIONS=exitcode=86 LSAN_OPTIONS=exitcode=86 UBSAN_OPTIONS=exitcode=86 PGNUDGE_ALLOCATIONS=$BATS_TEST_TMPDIR/count
+    place='"lsn":"0/1","session":"a","seq"'
+    printf '%s\n' "{\"type\":\"resync\",\"reason\":\"connected\",$place:1,\"interval\":1.5,\"partitions\":\"leaf\",\"tables\":[\"s.*\"],\"exclude\":[]}" \
+        "{\"type\":\"batch\",$place:2,\"events\":[{\"schema\":\"s\",\"table\":\"a\",\"count\":1,\"ancestors\":[[\"s\",\"b\"]]},
+          {\"schema\":\"s\",\"table\":\"c\",\"count\":1,\"key\":[\"id\"],\"keys\":[[\"1\"],[\"2\"]]}]}" | paste -sd '\0' - |
+        sed 's/}{"type":"batch"/}\n{"type":"batch"/' >lines
+    for ((number = 1; number <= 400; number++)); do
+        status=0
+        # Once the first line is out, the second one comes, and the end after what it brings.
+        { head -n 1 lines && wait_for_out 1 && tail -n 1 lines && wait_for_out 2; } |
+            PGNUDGE_FAIL_AT=$number "$repo/build/oom/pgnudge" --from-stdin --keys --tables 's.*' --debounce 0 >out 2>err || status=$?
+        echo "allocation $number: status $status" && cat out err
+        ((status == 1))
+        [[ ! -s out ]] || jq -e . out >/dev/null
+        if ! grep -q 'out of memory' err; then
+            rest=$(tail -n +2 out)
+            [[ $rest == *resync* || $rest == *'"s.b"'*'"s.c"'* || $(<err) == *'is no item'* ]]
+        fi
+        (($(tail -n 1 "$PGNUDGE_ALLOCATIONS") >= number)) || return 0
+    done
+    false
+}
+
+# wait_for_out LINES: for a second at most; the program may have ended.
+wait_for_out() {
+    local tries
+    for ((tries = 0; tries < 50; tries++)); do
+        (($(wc -l <out) < $1)) || return 0
+        sleep 0.02
+    done
+}

@@ -231,6 +231,18 @@ runs_past() {
     (($(grep -c 'nothing has come' "$err") == 1))
 }
 
+@test "a reader's own heartbeats end with its publisher's" {
+    read_from --heartbeat 100ms
+    reader=$out
+    resync 1 ',"interval":0.2'
+    wait_for said 'nothing has come from the publisher'
+    before=$(lines)
+    saw 'any(.type == "heartbeat")'
+    launch --heartbeat 100ms
+    wait_for saw 'map(select(.type == "heartbeat")) | length >= 5'
+    (($(wc -l <"$reader") <= before + 1))
+}
+
 @test "--tables and --partitions choose among leaves by what stands above them" {
     read_from --debounce 1ms --tables public.all --exclude public.old
     resync 1 ',"partitions":"leaf","tables":[],"exclude":[]'

@@ -162,7 +162,8 @@ static void plan(struct feed *feed, int64_t now_us)
     if (window_waits(&feed->window)) {
         feed->hidden_until_us = clock_after(now_us, HIDDEN_HOLD_US);
     }
-    feed->delivery.heartbeat.live = feed->live && !feed->stopping;
+    feed->delivery.heartbeat.live =
+        feed->live && !feed->stopping && !feed->relay.silence_said; /* a silence is passed on */
     delivery_plan(&feed->delivery, now_us);
     if (feed->source != NULL) {
         feed->source->unhurried =

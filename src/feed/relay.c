@@ -222,8 +222,10 @@ static bool add_patterns(struct pattern_set *set, const cJSON *texts, struct err
     for (const cJSON *text = texts != NULL ? texts->child : NULL; text != NULL; text = text->next) {
         const char *pattern = cJSON_GetStringValue(text);
 
+        error_clear(error);
         if (pattern == NULL || !pattern_set_add(set, pattern, error)) {
-            return error_set(error, ERROR_PERMANENT,
+            return error->kind != ERROR_FATAL &&
+                   error_set(error, ERROR_PERMANENT,
                              "can't read which tables the publisher watches");
         }
     }

@@ -44,7 +44,7 @@ struct notify_out {
     struct channel_lock lock;
     double usage;
     int64_t next_us;      /* SPARE, IDLE, RESTING: when it goes on */
-    bool no_memory;       /* for the item that has begun */
+    bool no_memory;       /* for what is to be asked: it ends at the next step */
     bool has_worked;      /* it has had the lock, or has waited for it */
     bool down_said;       /* that the connection is lost */
     bool usage_said;      /* that the queue is filling up */
@@ -69,6 +69,10 @@ static void ask(struct notify_out *self, enum notify_state state, query_row_fn *
                 void *context, int64_t now_us)
 {
     self->state = state;
+    if (self->sql.failed) {
+        self->no_memory = true;
+        return;
+    }
     probe_ask(self->probe, self->sql.data, on_row, context, now_us);
 }
 
@@ -311,11 +315,8 @@ static void begin(struct out *out, const struct item *item)
     self->no_memory = !parts_write(&self->parts, item, &self->setup.style);
     buffer_clear(&self->sql);
     channel_notify_sql(&self->sql, self->setup.channel, &self->parts);
-    self->no_memory |= self->sql.failed;
-    self->state = NOTIFY_SENDING;
-    if (!self->no_memory) {
-        ask(self, NOTIFY_SENDING, channel_usage_row, &self->usage, clock_now_us());
-    }
+    self->sql.failed |= self->no_memory;
+    ask(self, NOTIFY_SENDING, channel_usage_row, &self->usage, clock_now_us());
 }
 
 static bool busy(const struct out *out)

@@ -10,14 +10,17 @@ bool held_lines_any(const struct held_lines *held)
 bool held_lines_add(struct held_lines *held, uint32_t pid, struct slice line)
 {
     uint32_t header[2] = {pid, (uint32_t)line.len};
+    bool fits = held->text.len + HEADER + line.len <= HELD_LINES_MAX;
 
-    if (held->text.len + HEADER + line.len > HELD_LINES_MAX) {
+    if (fits) {
+        buffer_append(&held->text, header, sizeof(header));
+        buffer_append(&held->text, line.data, line.len);
+    }
+    if (!fits || held->text.failed) {
         buffer_clear(&held->text);
         held->asked = 0;
         return false;
     }
-    buffer_append(&held->text, header, sizeof(header));
-    buffer_append(&held->text, line.data, line.len);
     return true;
 }
 
@@ -30,7 +33,7 @@ bool held_lines_next(struct held_lines *held, size_t *at, uint32_t *pid, struct 
 {
     uint32_t header[2];
 
-    if (*at >= held->asked || held->text.failed) {
+    if (*at >= held->asked) {
         return false;
     }
     memcpy(header, held->text.data + *at, sizeof(header));

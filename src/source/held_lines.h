@@ -22,7 +22,7 @@ struct held_lines {
 
 bool held_lines_any(const struct held_lines *held);
 
-/* Keeps one. False: they would be too many, and all are gone. */
+/* Keeps one. False: they would be too many, or memory is out, and all are gone. */
 bool held_lines_add(struct held_lines *held, uint32_t pid, struct slice line);
 
 /* A question begins. */
