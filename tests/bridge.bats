@@ -276,6 +276,28 @@ lock_key() {
     done
 }
 
+@test "a role that takes the lock later can't end the readers" {
+    publish
+    reader --tables public.orders --debounce 1ms --backoff 50ms,100ms
+    live
+    kill -KILL "$publisher"
+    session squatter
+    took() { ask squatter "SELECT 'got ' || pg_try_advisory_lock($(lock_key))" && grep -q 'got true' squatter.said; }
+    wait_for took
+    for line in '"type":"resync","reason":"connected","lsn":"0/1","session":"lie","seq":1,"tables":["x.y"],"exclude":[]' \
+        '"type":"batch","lsn":"0/1","events":[]' '"type":"heartbeat","lsn":"0/1","session":"lie","seq":2'; do
+        ask squatter "NOTIFY nudges, '{$line}'"
+    done
+    reader_out=$out reader_err=$err reader_pid=$pid
+    wait_for said 'of role "postgres" publishes on channel "nudges" of .*, no longer role "pgnudge"'
+    ask squatter 'SELECT pg_advisory_unlock_all()'
+    publish
+    out=$reader_out err=$reader_err
+    kill -0 "$reader_pid"
+    got() { sql 'INSERT INTO orders (n) VALUES (1)' && saw 'count("public.orders") > 0'; }
+    wait_for got
+}
+
 @test "a slow reader merges, and reads on" {
     publish --debounce 1ms
     mkfifo slow

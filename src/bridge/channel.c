@@ -188,10 +188,24 @@ void channel_holder_sql(struct buffer *sql, const char *channel)
     buffer_text(sql, "SELECT pg_catalog.pg_current_wal_insert_lsn()::text,"
                      " pg_catalog.current_setting('wal_block_size'), pg_catalog.pg_size_bytes("
                      "pg_catalog.current_setting('wal_segment_size'))::text,"
-                     " (SELECT l.pid::text FROM");
+                     " (SELECT l.pid || ' ' || coalesce(a.usename, '') FROM");
     append_holder(sql, channel);
     buffer_text(sql, " LIMIT 1)");
     buffer_byte(sql, '\0');
+}
+
+/* The process, a blank, its role; NULL where nobody publishes. */
+static bool read_publisher(struct slice text, struct channel_holder *holder)
+{
+    const char *blank = text.data != NULL ? memchr(text.data, ' ', text.len) : NULL;
+    struct slice pid = {text.data, blank != NULL ? (size_t)(blank - text.data) : 0};
+
+    holder->role[0] = '\0';
+    if (blank != NULL) {
+        snprintf(holder->role, sizeof(holder->role), "%.*s", (int)(text.len - pid.len - 1),
+                 blank + 1);
+    }
+    return (text.data == NULL || blank != NULL) && read_pid(pid, &holder->pid);
 }
 
 /* Bytes at the front of a page of WAL, and of a segment's first one, that belong to no record. */
@@ -213,14 +227,14 @@ static uint64_t end_of_record(uint64_t lsn, uint64_t block_size, uint64_t segmen
 bool channel_holder_row(void *context, struct query_row *row)
 {
     struct channel_holder *holder = context;
-    struct slice lsn, block, segment, pid;
+    struct slice lsn, block, segment, publisher;
     uint64_t block_size, segment_size;
 
     if (!query_row_next(row, &lsn) || !query_row_next(row, &block) ||
-        !query_row_next(row, &segment) || !query_row_next(row, &pid) ||
+        !query_row_next(row, &segment) || !query_row_next(row, &publisher) ||
         !lsn_read(lsn, &holder->lsn) || !slice_number(block, &block_size) || block_size == 0 ||
         !slice_number(segment, &segment_size) || segment_size == 0 ||
-        !read_pid(pid, &holder->pid)) {
+        !read_publisher(publisher, holder)) {
         return false;
     }
     holder->lsn = end_of_record(holder->lsn, block_size, segment_size);

@@ -58,8 +58,9 @@ void channel_listen_sql(struct buffer *sql, const char *channel);
 
 /* What a reader asks for. */
 struct channel_holder {
-    uint32_t pid; /* 0: nobody publishes */
-    uint64_t lsn; /* the end of the WAL so far, as replicas count it */
+    uint32_t pid;  /* 0: nobody publishes */
+    char role[64]; /* the publisher's */
+    uint64_t lsn;  /* the end of the WAL so far, as replicas count it */
 };
 
 /* Appends the question for it. */

@@ -35,10 +35,11 @@ static void missed(void *context)
 }
 
 /* Whatever the last one has said of its place. */
-static void another(void *context)
+static void another(void *context, bool foreign)
 {
     struct relay *relay = context;
 
+    relay->foreign = foreign;
     relay->follower = (struct follower){0};
     missed(context);
 }
@@ -46,6 +47,7 @@ static void another(void *context)
 void relay_stop(struct relay *relay)
 {
     relay->started = false;
+    relay->foreign = false;
     relay->interval_us = CLOCK_NEVER;
     relay->follower = (struct follower){0};
 }
@@ -289,8 +291,8 @@ static bool take_line(struct relay *relay, const struct line *line, struct error
 
     heard(relay, line);
     if (!check_scope(relay, line, error)) {
-        relay->refused = true;
-        return false;
+        relay->refused = !relay->foreign;
+        return relay->foreign && error->kind != ERROR_FATAL;
     }
     if (!relay->started) {
         relay_start(relay, line->lsn);
@@ -316,7 +318,7 @@ static void unreadable(struct relay *relay)
     resync(relay, RESYNC_MISSED);
 }
 
-static bool line(void *context, struct slice text, struct error *error)
+static bool take_text(void *context, struct slice text, struct error *error)
 {
     struct relay *relay = context;
     struct line line;
@@ -346,5 +348,5 @@ static bool line(void *context, struct slice text, struct error *error)
 
 struct line_sink relay_sink(struct relay *relay)
 {
-    return (struct line_sink){relay, line, missed, another};
+    return (struct line_sink){relay, take_text, missed, another};
 }

@@ -37,6 +37,8 @@ struct relay {
     bool silence_said;
     bool operations_said; /* that the publisher doesn't count them */
     bool unreadable_said;
+    bool foreign;   /* who publishes now is of another role than the first one: whatever it says, it
+                       doesn't end this */
     bool refused;   /* the publisher doesn't watch what is watched here */
     int64_t now_us; /* when what is being taken arrived; set before each turn of the source */
     int64_t wall_us;

@@ -43,7 +43,8 @@ struct notify_out {
     struct buffer sql;
     struct channel_lock lock;
     double usage;
-    int64_t next_us;      /* SPARE, IDLE, RESTING: when it goes on */
+    bool open;            /* IDLE: for the next item, for all that is known of the queue */
+    int64_t next_us;      /* SPARE, RESTING, IDLE if not open: when it goes on */
     bool no_memory;       /* for what is to be asked: it ends at the next step */
     bool has_worked;      /* it has had the lock, or has waited for it */
     bool down_said;       /* that the connection is lost */
@@ -112,11 +113,13 @@ static void say_usage(struct notify_out *self)
     }
 }
 
-static void rest_for_queue(struct notify_out *self, int64_t now_us)
+/* Nothing is under way any more. An item may begin up to this usage; else after a rest and a look. */
+static void idle(struct notify_out *self, double usage_max, int64_t now_us)
 {
     say_usage(self);
     self->state = NOTIFY_IDLE;
-    self->next_us = self->usage > CHANNEL_CROWDED ? clock_after(now_us, CROWDED_US) : now_us;
+    self->open = self->usage <= usage_max;
+    self->next_us = clock_after(now_us, CROWDED_US);
 }
 
 /* ---- the lock ---- */
@@ -169,7 +172,7 @@ static enum out_event take_lock(struct notify_out *self, int64_t now_us, struct 
     self->down_said = false;
     self->holder_said = 0;
     self->usage = self->lock.usage;
-    rest_for_queue(self, now_us);
+    idle(self, CHANNEL_FULL, now_us);
     return OUT_RESTART;
 }
 
@@ -237,11 +240,10 @@ static enum out_event take_answer(struct notify_out *self, int64_t now_us, struc
         return take_lock(self, now_us, error);
     case NOTIFY_SENDING:
         backoff_reset(&self->backoff);
-        rest_for_queue(self, now_us);
+        idle(self, CHANNEL_CROWDED, now_us);
         return OUT_DONE;
     case NOTIFY_MEASURING:
-        rest_for_queue(self, now_us);
-        self->next_us = self->usage > CHANNEL_FULL ? self->next_us : now_us;
+        idle(self, CHANNEL_FULL, now_us);
         break;
     case NOTIFY_CONNECTING:
     case NOTIFY_SPARE:
@@ -260,10 +262,10 @@ static void go_on(struct notify_out *self, int64_t now_us)
     }
     if (self->state == NOTIFY_SPARE) {
         ask_lock(self, now_us);
-    } else if (self->state == NOTIFY_IDLE && self->usage > CHANNEL_FULL) {
+    } else if (self->state == NOTIFY_IDLE && !self->open) {
         ask_usage(self, now_us);
     } else if (self->state == NOTIFY_RESTING) {
-        self->state = NOTIFY_IDLE;
+        self->state = NOTIFY_IDLE; /* and open, as it was */
     }
 }
 
@@ -298,14 +300,9 @@ static enum out_event step(struct out *out, short revents, int64_t now_us, struc
     return down(self, error);
 }
 
-static bool is_open(const struct notify_out *self, int64_t now_us)
-{
-    return self->state == NOTIFY_IDLE && self->usage <= CHANNEL_FULL && now_us >= self->next_us;
-}
-
 static bool can_take(struct out *out)
 {
-    return is_open(notify(out), clock_now_us());
+    return notify(out)->state == NOTIFY_IDLE && notify(out)->open;
 }
 
 static void begin(struct out *out, const struct item *item)
@@ -335,11 +332,11 @@ static int64_t deadline(const struct out *out, bool wanted, int64_t now_us)
     const struct notify_out *self = const_notify(out);
     int64_t deadline_us = probe_deadline(self->probe);
 
-    if (self->no_memory) {
+    if (self->no_memory || (self->state == NOTIFY_IDLE && self->open && wanted)) {
         return now_us;
     }
     if (self->state == NOTIFY_SPARE || self->state == NOTIFY_RESTING ||
-        (self->state == NOTIFY_IDLE && (wanted || self->usage > CHANNEL_FULL))) {
+        (self->state == NOTIFY_IDLE && !self->open)) {
         deadline_us = clock_earlier(deadline_us, self->next_us);
     }
     return deadline_us;

@@ -16,8 +16,8 @@ struct line_sink {
     /* Lines were lost here. */
     void (*missed)(void *context);
 
-    /* Another publisher's lines follow. */
-    void (*another)(void *context);
+    /* Another publisher's lines follow; of a role that hasn't published before, if `foreign`. */
+    void (*another)(void *context, bool foreign);
 };
 
 #endif

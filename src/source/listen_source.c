@@ -37,6 +37,7 @@ struct listen_source {
     struct held_lines held;
     struct channel_holder holder;
     struct channel_holder coming; /* of the question under way */
+    char role[64];                /* of the first publisher */
     uint32_t former;              /* process that published before; its last lines come late */
     bool asking;
     int64_t ask_us;     /* when the holder is asked for again */
@@ -154,18 +155,30 @@ static void say_none(struct listen_source *self, int64_t now_us)
     }
 }
 
+static void change_publisher(struct listen_source *self)
+{
+    bool foreign = strcmp(self->role, self->holder.role) != 0;
+
+    if (foreign) {
+        log_say(self->setup.log, LOG_WARNING,
+                "process %u of role \"%s\" publishes on %s, no longer role \"%s\"",
+                self->holder.pid, self->holder.role, self->place, self->role);
+    }
+    self->setup.sink.another(self->setup.sink.context, foreign);
+}
+
 static enum source_event take_holder(struct listen_source *self, int64_t now_us)
 {
-    uint32_t last = self->holder.pid;
+    struct channel_holder last = self->holder;
 
     self->holder = self->coming;
     self->ask_us = clock_after(now_us, self->setup.interval_us);
     if (self->state == LISTEN_LIVE) {
         if (self->holder.pid == 0) {
-            self->holder.pid = last; /* its last lines may still be on their way */
-        } else if (self->holder.pid != last) {
-            self->former = last;
-            self->setup.sink.another(self->setup.sink.context);
+            self->holder = last; /* its last lines may still be on their way */
+        } else if (self->holder.pid != last.pid) {
+            self->former = last.pid;
+            change_publisher(self);
         }
         release_held(self);
         return SOURCE_BUSY;
@@ -176,6 +189,7 @@ static enum source_event take_holder(struct listen_source *self, int64_t now_us)
         return SOURCE_BUSY;
     }
     self->state = LISTEN_LIVE;
+    memcpy(self->role, self->holder.role, sizeof(self->role));
     self->source.facts.consistent_lsn = self->holder.lsn;
     return SOURCE_LIVE;
 }
