@@ -116,6 +116,13 @@ lock_key() {
     (($(grep -c part ran) == 0))
 }
 
+@test "a reader of tables that the publisher doesn't watch ends with status 3" {
+    publish --tables public.orders --heartbeat 200ms
+    reader --tables public.orders,public.items
+    ends_with 3
+    said "the publisher doesn't watch public.items"
+}
+
 @test "what is attached later is named by its root, too" {
     sql 'CREATE TABLE part (id int) PARTITION BY LIST (id)' 'CREATE TABLE one (id int)'
     publish

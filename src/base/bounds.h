@@ -10,6 +10,8 @@
  *                    KEYS_BYTES_MAX for their keys
  *   visibility       UNSEEN_MAX bytes, and some lists of at most XIDS_MAX xids
  *   a look           LOOKUP_EDGES_MAX edges of some 150 bytes
+ *   many readers     --notify: the notifications of one item, PARTS_MAX; --listen: HELD_LINES_MAX;
+ *                    --from-stdin: a line of STDIN_LINE_MAX, and as JSON 40 times that at worst
  *   the kernel       READ_BATCH_BYTES, and what comes until they are read
  *
  * A message of 1 GB goes through FRAME_BUFFER. A row is never held, a name is
