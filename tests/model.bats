@@ -10,6 +10,11 @@ setup_file() {
     start_server 'max_connections = 120' 'autovacuum = off'
 }
 
+teardown() {
+    if [[ -f $BATS_TEST_TMPDIR/redis/redis.pid ]]; then kill "$(<"$BATS_TEST_TMPDIR/redis/redis.pid")" || true; fi
+    common_teardown
+}
+
 # model SECONDS [OPTION]...
 model() {
     local program
@@ -34,11 +39,10 @@ model() {
 @test "the model, with a bridge, many readers, a forger and a broker" {
     command -v redis-server >/dev/null || skip 'Redis is not installed'
     mkdir redis
-    "$repo/tests/model/broker" "$PWD/redis" start
+    "$repo/tests/model/broker" "$PWD/redis" start 3>&-
     export MODEL_TO_BROKER="$repo/tests/model/broker $PWD/redis to" MODEL_SERVER=$SERVER
     export MODEL_FROM_BROKER="$repo/tests/model/broker $PWD/redis from" SERVER_ROOT SERVER_BIN SERVER_USER
-    MODEL_FAULT="$repo/tests/model/broker $PWD/redis fault" model 10 fanout --tables=m.j,m.a,m.b,m.ev,m.par
-    kill "$(<redis/redis.pid)"
+    MODEL_FAULT="$repo/tests/model/broker $PWD/redis fault" model 10 fanout --tables=m.j,m.a,m.b,m.ev,m.par 3>&-
 }
 
 @test "the model, with a copy by key, with test_decoding" {
