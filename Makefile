@@ -116,9 +116,14 @@ $(BUILD)/model/model: $(patsubst tests/model/%.c,$(BUILD)/model/%.o,$(wildcard t
 
 model: $(BUILD)/model/model
 
+# Reads WAL by itself, to compare with what the server says of it.
+$(BUILD)/tests/walread: tests/wal/walread.c $(OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $< $(OBJ) $(LDLIBS)
+
 bench-tools: $(addprefix $(BUILD)/bench/,measure decode turns)
 
-unit: $(TESTS) $(BUILD)/fake/server
+unit: $(TESTS) $(BUILD)/fake/server $(BUILD)/tests/walread
 
 check: $(TESTS)
 	@for test in $(TESTS); do "$$(realpath "$$test")" || exit 1; done
