@@ -18,10 +18,10 @@ struct verdict_rules config_rules(const struct feed_config *config)
     };
 }
 
-struct logical_setup config_source(const struct feed_config *config, bool first,
+struct replication_setup config_source(const struct feed_config *config, bool first,
                                    const struct sink *sink)
 {
-    return (struct logical_setup){
+    return (struct replication_setup){
         .session =
             {
                 .info = &config->info,

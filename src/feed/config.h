@@ -14,7 +14,7 @@
 #include "out/exec_out.h"
 #include "out/notify_out.h"
 #include "source/listen_source.h"
-#include "source/logical.h"
+#include "source/replication.h"
 #include "tables/names.h"
 #include "tables/pattern.h"
 #include "visible/replica.h"
@@ -69,7 +69,7 @@ bool config_is_relay(const struct feed_config *config);
 struct verdict_rules config_rules(const struct feed_config *config);
 
 /* All that is returned borrows from `config`. `first`: no stream has been live yet. */
-struct logical_setup config_source(const struct feed_config *config, bool first,
+struct replication_setup config_source(const struct feed_config *config, bool first,
                                    const struct sink *sink);
 
 /* `facts` are those of the source, and are borrowed too. */

@@ -1,7 +1,7 @@
 #include "base/clock.h"
 #include "feed/state.h"
 #include "source/listen_source.h"
-#include "source/logical.h"
+#include "source/replication.h"
 #include "source/stdin_source.h"
 
 void connection_lost(struct feed *feed, struct error *error, int64_t now_us)
@@ -27,12 +27,12 @@ static struct source *new_source(struct feed *feed, int64_t now_us, struct error
 {
     struct sink sink = intake_sink(&feed->intake);
     struct line_sink lines = relay_sink(&feed->relay);
-    struct logical_setup setup = config_source(feed->config, !feed->ever_live, &sink);
+    struct replication_setup setup = config_source(feed->config, !feed->ever_live, &sink);
     struct listen_setup listen;
     struct source *source;
 
     if (!config_is_relay(feed->config)) {
-        return logical_new(&setup, now_us, error);
+        return replication_new(&setup, now_us, error);
     }
     listen = config_listen(feed->config, &lines);
     source =

@@ -1,6 +1,6 @@
 /* A source that decodes: a temporary logical slot, and what its output plugin writes. */
-#ifndef PGNUDGE_SOURCE_LOGICAL_H
-#define PGNUDGE_SOURCE_LOGICAL_H
+#ifndef PGNUDGE_SOURCE_REPLICATION_H
+#define PGNUDGE_SOURCE_REPLICATION_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@
 #include "source/sink.h"
 #include "source/source.h"
 
-struct logical_setup {
+struct replication_setup {
     struct session_setup session;
     struct sink sink;
     int64_t status_interval_us; /* as the user wants it */
@@ -22,6 +22,7 @@ struct logical_setup {
 };
 
 /* Begins to connect. NULL: `error` says why. */
-struct source *logical_new(const struct logical_setup *setup, int64_t now_us, struct error *error);
+struct source *replication_new(const struct replication_setup *setup, int64_t now_us,
+                               struct error *error);
 
 #endif

@@ -2,7 +2,7 @@
  * 1. `session` lasts as long as this does; `stream` is there in LIVE alone.
  * 2. `cancel` is there in CANCELLING alone, until the server has taken it.
  */
-#include "source/logical.h"
+#include "source/replication.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,17 +18,17 @@
 #define READS_MAX       16             /* of the stream in one turn */
 #define ACK_DELAY_US    (1 * CLOCK_MS) /* see ack_delay */
 
-enum logical_state {
-    LOGICAL_CONNECTING,
-    LOGICAL_LIVE,
-    LOGICAL_CANCELLING, /* the server is asked to give up creating the slot */
-    LOGICAL_CLOSED
+enum replication_state {
+    REPLICATION_CONNECTING,
+    REPLICATION_LIVE,
+    REPLICATION_CANCELLING, /* the server is asked to give up creating the slot */
+    REPLICATION_CLOSED
 };
 
-struct logical {
+struct replication {
     struct source source;
-    struct logical_setup setup;
-    enum logical_state state;
+    struct replication_setup setup;
+    enum replication_state state;
     struct session *session;
     struct stream *stream;
     struct cancel *cancel;
@@ -43,22 +43,22 @@ struct logical {
     int64_t cancel_until_us; /* CANCELLING: when to give that up */
 };
 
-static struct logical *logical(struct source *source)
+static struct replication *replication(struct source *source)
 {
-    return (struct logical *)source;
+    return (struct replication *)source;
 }
 
-static const struct logical *const_logical(const struct source *source)
+static const struct replication *const_replication(const struct source *source)
 {
-    return (const struct logical *)source;
+    return (const struct replication *)source;
 }
 
 /* ---- connecting ---- */
 
 /* Often enough for the server, and to notice its silence in time. */
-static int64_t status_interval(const struct logical *self)
+static int64_t status_interval(const struct replication *self)
 {
-    const struct logical_setup *setup = &self->setup;
+    const struct replication_setup *setup = &self->setup;
     int64_t server_us = session_facts(self->session)->wal_sender_timeout_us;
     int64_t most_us = clock_earlier(server_us, setup->liveness_us);
 
@@ -74,7 +74,7 @@ static int64_t status_interval(const struct logical *self)
     return most_us / 3;
 }
 
-static void prepare(struct logical *self)
+static void prepare(struct replication *self)
 {
     const struct session_facts *from = session_facts(self->session);
     struct source_facts *facts = &self->source.facts;
@@ -92,14 +92,14 @@ static void prepare(struct logical *self)
 }
 
 /* Without the visibility check flush positions are told, so a COMMIT may wait for them. */
-static bool may_be_synchronous(const struct logical *self)
+static bool may_be_synchronous(const struct replication *self)
 {
     return !self->setup.visibility_check &&
            syncnames_match(session_facts(self->session)->synchronous_standby_names,
                            conninfo_text(self->setup.session.info, CONN_APPLICATION_NAME));
 }
 
-static void warn_if_synchronous(const struct logical *self)
+static void warn_if_synchronous(const struct replication *self)
 {
     const struct log *log = self->setup.session.log;
 
@@ -118,14 +118,14 @@ static void warn_if_synchronous(const struct logical *self)
  * telling the server then would keep the CPU from the line's reader: a quarter of the time from
  * COMMIT to line. Elsewhere later would only be one more turn.
  */
-static int64_t ack_delay(const struct logical *self)
+static int64_t ack_delay(const struct replication *self)
 {
     bool line_follows = self->setup.debounce_us < ACK_DELAY_US;
 
     return line_follows && !may_be_synchronous(self) ? ACK_DELAY_US : 0;
 }
 
-static bool go_live(struct logical *self, int64_t now_us, struct error *error)
+static bool go_live(struct replication *self, int64_t now_us, struct error *error)
 {
     struct conn *conn = session_conn(self->session);
     struct stream_setup setup = {
@@ -141,7 +141,7 @@ static bool go_live(struct logical *self, int64_t now_us, struct error *error)
         return error_memory(error);
     }
     warn_if_synchronous(self);
-    self->state = LOGICAL_LIVE;
+    self->state = REPLICATION_LIVE;
     self->fresh = true;
     self->source.facts.consistent_lsn = session_facts(self->session)->consistent_lsn;
     self->source.facts.filters = session_filters(self->session);
@@ -154,7 +154,7 @@ static bool go_live(struct logical *self, int64_t now_us, struct error *error)
 }
 
 /* While the server creates the slot it doesn't read: closing would leave the slot until it is done. */
-static bool start_cancel(struct logical *self)
+static bool start_cancel(struct replication *self)
 {
     struct conn *conn = session_conn(self->session);
     struct error ignored;
@@ -164,42 +164,42 @@ static bool start_cancel(struct logical *self)
     }
     self->cancel = cancel_start(conn, self->setup.session.info, &ignored);
     if (self->cancel != NULL) {
-        self->state = LOGICAL_CANCELLING;
+        self->state = REPLICATION_CANCELLING;
     }
     return self->cancel != NULL;
 }
 
-static bool slot_given_up(const struct logical *self, struct error *error)
+static bool slot_given_up(const struct replication *self, struct error *error)
 {
     return error_set(error, ERROR_TRANSIENT, "no replication slot within %.3g s (--slot-timeout)",
                      (double)self->setup.slot_timeout_us / (double)CLOCK_S);
 }
 
 /* A walsender that creates the slot says nothing, dead or alive: another connection tells. */
-static int64_t silent_until(const struct logical *self)
+static int64_t silent_until(const struct replication *self)
 {
     int64_t since_us = session_slot_since(self->session);
 
-    if (self->state != LOGICAL_CONNECTING || since_us == CLOCK_NEVER) {
+    if (self->state != REPLICATION_CONNECTING || since_us == CLOCK_NEVER) {
         return CLOCK_NEVER;
     }
     return clock_after(since_us > self->source.alive_us ? since_us : self->source.alive_us,
                        self->setup.liveness_us);
 }
 
-static void note_wait(struct logical *self)
+static void note_wait(struct replication *self)
 {
     struct source_facts *facts = &self->source.facts;
 
     facts->slot_since_us =
-        self->state == LOGICAL_CONNECTING ? session_slot_since(self->session) : CLOCK_NEVER;
+        self->state == REPLICATION_CONNECTING ? session_slot_since(self->session) : CLOCK_NEVER;
     facts->silent_us = silent_until(self);
     facts->pid =
         facts->slot_since_us != CLOCK_NEVER ? conn_cancel_key(session_conn(self->session))->pid : 0;
 }
 
 /* Whether the slot may still be waited for; --slot-timeout frees it first. */
-static enum source_event wait_on(struct logical *self, int64_t now_us, struct error *error)
+static enum source_event wait_on(struct replication *self, int64_t now_us, struct error *error)
 {
     int64_t since_us = session_slot_since(self->session);
 
@@ -220,7 +220,8 @@ static enum source_event wait_on(struct logical *self, int64_t now_us, struct er
     return SOURCE_NOTHING;
 }
 
-static enum source_event step_connecting(struct logical *self, int64_t now_us, struct error *error)
+static enum source_event step_connecting(struct replication *self, int64_t now_us,
+                                         struct error *error)
 {
     if (!self->started) {
         enum step step = session_step(self->session, now_us, error);
@@ -243,7 +244,7 @@ static enum source_event step_connecting(struct logical *self, int64_t now_us, s
 /* ---- streaming ---- */
 
 /* Hands on what has been received. */
-static bool take_stream(struct logical *self, struct error *error)
+static bool take_stream(struct replication *self, struct error *error)
 {
     struct stream_message message;
     enum stream_event event;
@@ -269,13 +270,13 @@ static bool take_stream(struct logical *self, struct error *error)
 }
 
 /* Whether the stream is busy and its changes need not be taken at once. */
-static bool is_batching(const struct logical *self)
+static bool is_batching(const struct replication *self)
 {
     return self->batching.pause_us > 0 && self->source.unhurried;
 }
 
 /* When the stream must be read, or answered, whatever poll reports. */
-static int64_t live_deadline(const struct logical *self)
+static int64_t live_deadline(const struct replication *self)
 {
     int64_t deadline_us = stream_deadline(self->stream);
 
@@ -286,7 +287,7 @@ static int64_t live_deadline(const struct logical *self)
 }
 
 /* Reads until nothing is left, but not forever: a server that never pauses must not keep us. */
-static bool read_stream(struct logical *self, int64_t now_us, struct error *error)
+static bool read_stream(struct replication *self, int64_t now_us, struct error *error)
 {
     struct conn *conn = session_conn(self->session);
     uint64_t before = conn_received(conn);
@@ -301,7 +302,7 @@ static bool read_stream(struct logical *self, int64_t now_us, struct error *erro
     return true;
 }
 
-static enum source_event ended(const struct logical *self, struct error *error)
+static enum source_event ended(const struct replication *self, struct error *error)
 {
     if (error->kind != ERROR_FATAL) {
         error_prefix(error, "the stream from %s has ended",
@@ -310,7 +311,7 @@ static enum source_event ended(const struct logical *self, struct error *error)
     return SOURCE_LOST;
 }
 
-static enum source_event step_live(struct logical *self, bool ready, int64_t now_us,
+static enum source_event step_live(struct replication *self, bool ready, int64_t now_us,
                                    struct error *error)
 {
     if (self->fresh) {
@@ -326,7 +327,8 @@ static enum source_event step_live(struct logical *self, bool ready, int64_t now
 /* ---- cancelling ---- */
 
 /* Over when the server says that it has given up: then the slot is gone. */
-static enum source_event step_cancelling(struct logical *self, int64_t now_us, struct error *error)
+static enum source_event step_cancelling(struct replication *self, int64_t now_us,
+                                         struct error *error)
 {
     if (self->cancel != NULL && cancel_step(self->cancel, error) != STEP_WAIT) {
         cancel_free(self->cancel);
@@ -337,7 +339,7 @@ static enum source_event step_cancelling(struct logical *self, int64_t now_us, s
         (self->stopping || now_us < self->cancel_until_us)) {
         return SOURCE_NOTHING;
     }
-    self->state = LOGICAL_CLOSED;
+    self->state = REPLICATION_CLOSED;
     if (self->stopping) {
         return SOURCE_CLOSED;
     }
@@ -350,21 +352,21 @@ static enum source_event step_cancelling(struct logical *self, int64_t now_us, s
 static enum source_event step(struct source *source, bool ready, int64_t now_us,
                               struct error *error)
 {
-    struct logical *self = logical(source);
+    struct replication *self = replication(source);
     enum source_event event = SOURCE_CLOSED;
 
     error_clear(error);
     switch (self->state) {
-    case LOGICAL_CONNECTING:
+    case REPLICATION_CONNECTING:
         event = step_connecting(self, now_us, error);
         break;
-    case LOGICAL_LIVE:
+    case REPLICATION_LIVE:
         event = step_live(self, ready, now_us, error);
         break;
-    case LOGICAL_CANCELLING:
+    case REPLICATION_CANCELLING:
         event = step_cancelling(self, now_us, error);
         break;
-    case LOGICAL_CLOSED:
+    case REPLICATION_CLOSED:
         break;
     }
     note_wait(self);
@@ -373,8 +375,8 @@ static enum source_event step(struct source *source, bool ready, int64_t now_us,
 
 static void pollfds(struct source *source, struct pollfd entries[SOURCE_FDS])
 {
-    struct logical *self = logical(source);
-    bool batching = self->state == LOGICAL_LIVE && is_batching(self);
+    struct replication *self = replication(source);
+    bool batching = self->state == REPLICATION_LIVE && is_batching(self);
 
     entries[0] = session_pollfd(self->session);
     if (self->cancel != NULL) {
@@ -390,18 +392,18 @@ static void pollfds(struct source *source, struct pollfd entries[SOURCE_FDS])
 
 static int64_t deadline(const struct source *source)
 {
-    const struct logical *self = const_logical(source);
+    const struct replication *self = const_replication(source);
 
     switch (self->state) {
-    case LOGICAL_CONNECTING:
+    case REPLICATION_CONNECTING:
         return clock_earlier(
             clock_earlier(session_deadline(self->session), silent_until(self)),
             clock_after(session_slot_since(self->session), self->setup.slot_timeout_us));
-    case LOGICAL_LIVE:
+    case REPLICATION_LIVE:
         return live_deadline(self);
-    case LOGICAL_CANCELLING:
+    case REPLICATION_CANCELLING:
         return self->stopping ? CLOCK_NEVER : self->cancel_until_us;
-    case LOGICAL_CLOSED:
+    case REPLICATION_CLOSED:
         break;
     }
     return 0;
@@ -410,9 +412,9 @@ static int64_t deadline(const struct source *source)
 static bool acknowledge(struct source *source, uint64_t visible_lsn, int64_t now_us,
                         struct error *error)
 {
-    struct logical *self = logical(source);
+    struct replication *self = replication(source);
 
-    if (self->state != LOGICAL_LIVE) {
+    if (self->state != REPLICATION_LIVE) {
         return true;
     }
     error_clear(error);
@@ -426,35 +428,35 @@ static bool acknowledge(struct source *source, uint64_t visible_lsn, int64_t now
 
 static uint64_t position(const struct source *source)
 {
-    const struct logical *self = const_logical(source);
+    const struct replication *self = const_replication(source);
 
     return self->stream != NULL ? stream_position(self->stream) : 0;
 }
 
 static uint64_t received(const struct source *source)
 {
-    const struct conn *conn = session_conn(const_logical(source)->session);
+    const struct conn *conn = session_conn(const_replication(source)->session);
 
     return conn != NULL ? conn_received(conn) : 0;
 }
 
 static int64_t stop(struct source *source)
 {
-    struct logical *self = logical(source);
+    struct replication *self = replication(source);
 
     self->stopping = true;
-    if (self->state == LOGICAL_CANCELLING ||
-        (self->state == LOGICAL_CONNECTING && session_makes_slot(self->session) &&
+    if (self->state == REPLICATION_CANCELLING ||
+        (self->state == REPLICATION_CONNECTING && session_makes_slot(self->session) &&
          start_cancel(self))) {
         return CANCEL_GRACE_US;
     }
-    self->state = LOGICAL_CLOSED;
+    self->state = REPLICATION_CLOSED;
     return 0;
 }
 
-static void logical_free(struct source *source)
+static void replication_free(struct source *source)
 {
-    struct logical *self = logical(source);
+    struct replication *self = replication(source);
 
     cancel_free(self->cancel);
     reader_free(&self->reader);
@@ -463,11 +465,12 @@ static void logical_free(struct source *source)
     free(self);
 }
 
-struct source *logical_new(const struct logical_setup *setup, int64_t now_us, struct error *error)
+struct source *replication_new(const struct replication_setup *setup, int64_t now_us,
+                               struct error *error)
 {
     static const struct source_ops ops = {step,     pollfds,  deadline, acknowledge,
-                                          position, received, stop,     logical_free};
-    struct logical *self = calloc(1, sizeof(*self));
+                                          position, received, stop,     replication_free};
+    struct replication *self = calloc(1, sizeof(*self));
 
     if (self == NULL) {
         error_memory(error);
