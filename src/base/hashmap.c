@@ -59,6 +59,17 @@ bool hashmap_add(struct hashmap *map, struct slice key, void *value)
     return true;
 }
 
+void *hashmap_remove(struct hashmap *map, struct slice key)
+{
+    struct hashmap_slot *slot = map->cap > 0 ? find(map, key, siphash(map->key, key)) : NULL;
+    void *value = slot != NULL ? slot->value : NULL;
+
+    if (value != NULL) {
+        hashmap_remove_at(map, (size_t)(slot - map->slots));
+    }
+    return value;
+}
+
 void hashmap_remove_at(struct hashmap *map, size_t i)
 {
     size_t mask = map->cap - 1;

@@ -32,6 +32,9 @@ void *hashmap_get(const struct hashmap *map, struct slice key);
 /* Adds a key that is not there yet. False: out of memory (or of random bytes), nothing changed. */
 bool hashmap_add(struct hashmap *map, struct slice key, void *value);
 
+/* Takes out the entry under `key`, and returns its value; NULL: there is none. */
+void *hashmap_remove(struct hashmap *map, struct slice key);
+
 /*
  * Takes out the entry in slot `i`. Entries behind it may move up, one of them
  * into slot `i` itself.

@@ -13,6 +13,9 @@
 #define EXPECTED_MAX  2000            /* looked up before they change */
 #define RENAMED_LIMIT "1000"
 
+/* The end of WAL may lie behind a page's header, where the stream only comes with the next record. */
+#define POSITION_SLACK 64
+
 /* Two columns: 't' or 's', and the version of a relation that has been renamed, or of a schema. */
 #define RENAMED_SQL                                                                                \
     "(SELECT 't', t.xmin::text FROM pg_catalog.pg_type t"                                          \
@@ -33,6 +36,9 @@ void catalog_start(struct catalog *catalog, struct encoding *encoding, uint32_t 
     past_connected(&catalog->past, oldest);
     names_connected(catalog->names, encoding);
     definitions_start(&catalog->definitions, encoding);
+    if (catalog->by_file) {
+        relfiles_start(&catalog->files, now_us);
+    }
 }
 
 static void expect(struct catalog *catalog, struct slice schema, struct slice table)
@@ -109,6 +115,49 @@ void catalog_touch(struct catalog *catalog, struct table_ref *ref, const struct 
     }
 }
 
+/* False: there is no such wait. */
+static bool wait_for(struct catalog *catalog, struct relfile_wait *wait,
+                     const struct arriving *arriving)
+{
+    struct window *window = catalog->window;
+
+    if (wait == NULL) {
+        return false;
+    }
+    window_tally(window, &wait->part.tally, arriving);
+    if (window->in_transaction) {
+        part_extend(&wait->part, window->xid, catalog->past.commits);
+    }
+    window_unknown(window, arriving->now_us);
+    return true;
+}
+
+bool catalog_wait_file(struct catalog *catalog, struct relfile file,
+                       const struct arriving *arriving)
+{
+    return wait_for(catalog, relfiles_wait_file(&catalog->files, file), arriving);
+}
+
+bool catalog_wait_oid(struct catalog *catalog, uint32_t oid, bool must,
+                      const struct arriving *arriving)
+{
+    struct relfile_wait *wait = relfiles_wait_oid(&catalog->files, oid);
+
+    if (wait != NULL) {
+        wait->must = must;
+    }
+    return wait_for(catalog, wait, arriving);
+}
+
+void catalog_doubt(struct catalog *catalog, uint32_t oid, int64_t now_us)
+{
+    const struct table_ref *ref = names_doubt(catalog->names, oid);
+
+    if (ref != NULL && ref->state != REF_AT_REST && catalog->compare_us > now_us) {
+        catalog->compare_us = now_us;
+    }
+}
+
 void catalog_begin(struct catalog *catalog)
 {
     if (catalog->filters) {
@@ -125,12 +174,13 @@ bool catalog_commit(struct catalog *catalog)
 bool catalog_is_pending(const struct catalog *catalog)
 {
     return touched_any(&catalog->touched, TOUCHED_UNKNOWN) || catalog->asked_unknown > 0 ||
-           catalog->doubt.any;
+           relfiles_pending(&catalog->files) || catalog->doubt.any;
 }
 
 bool catalog_is_hidden(const struct catalog *catalog)
 {
-    return touched_any(&catalog->touched, TOUCHED_HIDDEN) || catalog->asked_hidden > 0;
+    return touched_any(&catalog->touched, TOUCHED_HIDDEN) || catalog->asked_hidden > 0 ||
+           relfiles_hidden(&catalog->files);
 }
 
 /* ---- questions ---- */
@@ -184,6 +234,7 @@ int64_t catalog_deadline(const struct catalog *catalog)
     int64_t due = clock_earlier(look_due(catalog), recheck_due(catalog));
 
     due = clock_earlier(due, definitions_due(&catalog->definitions));
+    due = clock_earlier(due, relfiles_due(&catalog->files));
     if (catalog->doubt.any) {
         due = 0;
     }
@@ -232,6 +283,9 @@ void catalog_question(struct catalog *catalog, struct buffer *sql, int64_t now_u
         catalog->renamed = false;
         catalog->schemas = 0;
         buffer_format(sql, RENAMED_SQL, floor, floor);
+    } else if (now_us >= relfiles_due(&catalog->files)) {
+        catalog->state = CATALOG_FILES;
+        relfiles_question(&catalog->files, sql);
     } else if (now_us >= look_due(catalog)) {
         catalog->state = CATALOG_LOOKING;
         choose(catalog, now_us);
@@ -274,6 +328,8 @@ bool catalog_row(void *context, struct query_row *row)
     struct catalog *catalog = context;
 
     switch (catalog->state) {
+    case CATALOG_FILES:
+        return relfiles_row(&catalog->files, row);
     case CATALOG_LOOKING:
         return lookup_row(&catalog->lookup, row);
     case CATALOG_RENAMES:
@@ -376,7 +432,7 @@ static void confirm(struct catalog *catalog, struct table_ref *ref, const struct
 {
     bool another = ref->identity.oid != 0 && ref->identity.oid != now->oid;
 
-    if (!ref->by_sql && !is_certain(catalog, ref, now, xmax)) {
+    if (!ref->by_sql && ref->oid == 0 && !is_certain(catalog, ref, now, xmax)) {
         if (now->renamed || another) {
             resync(catalog, ref, now_us);
         } else {
@@ -422,6 +478,10 @@ static bool take_gone(struct catalog *catalog, struct table_ref *ref, bool all_s
         touched_put(&catalog->touched, ref->known ? TOUCHED_KNOWN : TOUCHED_HIDDEN, ref);
         return true;
     }
+    if (ref->oid != 0 && ref->known) { /* dropped, and all of it has been named */
+        touched_confirm(&catalog->touched, ref);
+        return true;
+    }
     /* Renamed or dropped since: where its changes are now can't be told any more. */
     if (ref->asked.tally.count > 0) {
         resync(catalog, ref, now_us);
@@ -451,6 +511,15 @@ static void define(struct catalog *catalog, struct table_ref *ref, uint32_t leaf
     }
 }
 
+/* One that was asked for by its OID: its present name. False: out of memory. */
+static bool take_name(struct catalog *catalog, size_t i)
+{
+    struct slice schema, table;
+
+    lookup_name(&catalog->lookup, i, &schema, &table);
+    return names_give(catalog->names, catalog->lookup.asked[i], schema, table);
+}
+
 /* Takes the answer for one of those asked. False: out of memory. */
 static bool take_one(struct catalog *catalog, size_t i, const struct visibility *visibility,
                      int64_t now_us)
@@ -463,7 +532,11 @@ static bool take_one(struct catalog *catalog, size_t i, const struct visibility 
     if (!found->found) {
         return take_gone(catalog, ref, all_seen, now_us);
     }
+    if (ref->oid != 0 && !take_name(catalog, i)) {
+        return false;
+    }
     lookup_lineage(&catalog->lookup, i, &lineage);
+    lineage.len = found->ignored ? 0 : lineage.len;
     if (!judge(catalog, ref, &lineage, now_us)) {
         return false;
     }
@@ -479,7 +552,7 @@ static bool take_one(struct catalog *catalog, size_t i, const struct visibility 
 /* Ends a look. New names may come faster than answers: then a resync stands for all. */
 static void end_look(struct catalog *catalog, int64_t now_us)
 {
-    size_t left = catalog->touched.queues[TOUCHED_UNKNOWN].len;
+    size_t left = catalog->touched.queues[TOUCHED_UNKNOWN].len + catalog->files.unlooked;
 
     catalog->rounds = left > 0 && left >= catalog->unknown_left ? catalog->rounds + 1 : 0;
     catalog->unknown_left = left;
@@ -507,6 +580,86 @@ static enum catalog_event take_look(struct catalog *catalog, const struct visibi
         catalog->hidden_us = clock_after(now_us, catalog->again_us);
         catalog->again_us = clock_earlier(catalog->again_us * 2, AGAIN_MAX_US);
     }
+    return ok ? CATALOG_FINE : CATALOG_FAILED;
+}
+
+/* Changes that have waited until it was known whose they are. False: out of memory. */
+static bool hand_over(struct catalog *catalog, uint32_t oid, const struct part *part,
+                      int64_t now_us)
+{
+    struct window_late late = {part->any, part->highest, UNSEEN_UNKNOWN};
+    struct table_ref *ref;
+    bool ok = true;
+
+    switch (names_find_oid(catalog->names, oid, &ref)) {
+    case NAMES_FOUND:
+        break;
+    case NAMES_FULL:
+        catalog_overflow(catalog, now_us);
+        return true;
+    case NAMES_UNREADABLE:
+    case NAMES_NO_MEMORY:
+        return false;
+    }
+    for (size_t i = 0; ok && ref->known && i < ref->target_count; i++) {
+        ok = window_late(catalog->window, ref->targets[i], &part->tally, &late, now_us);
+    }
+    if (ref->known && ref->truncated) {
+        window_resync_late(catalog->window, RESYNC_FAILSAFE, &late, now_us);
+    }
+    if (ref->state == REF_AT_REST) {
+        touched_put(&catalog->touched, ref->known ? TOUCHED_KNOWN : TOUCHED_UNKNOWN, ref);
+    }
+    part_add(&ref->since, part);
+    return ok;
+}
+
+/* One whose relation isn't there. Whether to look again: it may come. */
+static bool take_gone_file(struct catalog *catalog, struct relfile_wait *wait,
+                           const struct visibility *visibility, int64_t now_us)
+{
+    struct window_late late = {wait->part.any, wait->part.highest, UNSEEN_STREAMED};
+    bool by_file = wait->file.node != 0;
+
+    if (wait->part.any && !shows_all_to(catalog, visibility, wait->part.highest)) {
+        return true;
+    }
+    if (by_file && !wait->dropped) {
+        /* The COMMIT that dropped it tells of its changes, once it comes through the stream. */
+        if (wait->gone_lsn == 0) {
+            wait->gone_lsn = visibility->lsn;
+        }
+        if (visibility->asked_at + POSITION_SLACK < wait->gone_lsn) {
+            return true;
+        }
+    }
+    if (wait->must && !wait->dropped) {
+        window_resync_late(catalog->window, RESYNC_FAILSAFE, &late, now_us);
+    }
+    return false;
+}
+
+static enum catalog_event take_files(struct catalog *catalog, const struct visibility *visibility,
+                                     int64_t now_us)
+{
+    struct relfile_wait *wait;
+    enum relfile_kind kind;
+    uint32_t oid;
+    bool ok = true;
+
+    relfiles_answered(&catalog->files);
+    while ((wait = relfiles_next(&catalog->files, &kind, &oid)) != NULL) {
+        if (kind == RELFILE_UNKNOWN && take_gone_file(catalog, wait, visibility, now_us)) {
+            relfiles_again(&catalog->files, wait);
+            continue;
+        }
+        if (kind == RELFILE_TABLE) {
+            ok = hand_over(catalog, oid, &wait->part, now_us) && ok;
+        }
+        relfiles_done(&catalog->files, wait);
+    }
+    relfiles_rest(&catalog->files, now_us);
+    end_look(catalog, now_us);
     return ok ? CATALOG_FINE : CATALOG_FAILED;
 }
 
@@ -547,6 +700,8 @@ enum catalog_event catalog_answered(struct catalog *catalog, const struct visibi
 
     catalog->state = CATALOG_IDLE;
     switch (answered) {
+    case CATALOG_FILES:
+        return take_files(catalog, visibility, now_us);
     case CATALOG_LOOKING:
         return take_look(catalog, visibility, now_us);
     case CATALOG_RENAMES:
@@ -574,6 +729,9 @@ void catalog_not_answered(struct catalog *catalog, int64_t now_us)
     }
     catalog->lookup.asked_count = catalog->round_left = 0;
     catalog->asked_unknown = catalog->asked_hidden = 0;
+    if (catalog->state == CATALOG_FILES) {
+        relfiles_not_answered(&catalog->files);
+    }
     if (catalog->state == CATALOG_DEFINING) {
         definitions_not_answered(&catalog->definitions, now_us);
     }
@@ -592,6 +750,7 @@ void catalog_drop(struct catalog *catalog)
     catalog->rounds = 0;
     catalog->doubt = (struct part){0};
     touched_drop(&catalog->touched);
+    relfiles_drop(&catalog->files);
     window_all_known(catalog->window);
 }
 
@@ -617,4 +776,5 @@ void catalog_free(struct catalog *catalog)
     lookup_free(&catalog->lookup);
     definitions_free(&catalog->definitions);
     past_free(&catalog->past);
+    relfiles_free(&catalog->files);
 }

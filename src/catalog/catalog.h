@@ -22,6 +22,7 @@
 #include "catalog/definitions.h"
 #include "catalog/lookup.h"
 #include "catalog/pushdown.h"
+#include "catalog/relfiles.h"
 #include "catalog/touched.h"
 #include "pq/query.h"
 #include "snapshot/past.h"
@@ -31,6 +32,7 @@
 
 enum catalog_state {
     CATALOG_IDLE,
+    CATALOG_FILES,    /* what relations some files belong to has been asked for */
     CATALOG_LOOKING,  /* names have been asked for */
     CATALOG_RENAMES,  /* whether anything has been renamed has */
     CATALOG_DEFINING, /* what keys are made of has */
@@ -48,6 +50,8 @@ struct catalog {
     struct window *window;
     struct unseen *unseen;
     struct touched touched;
+    bool by_file; /* changes name files; set by the owner */
+    struct relfiles files;
     struct past past;
     struct lookup lookup;
     struct definitions definitions; /* its `wanted` is set by the owner */
@@ -90,6 +94,18 @@ void catalog_filter(struct catalog *catalog, const struct pushdown *pushdown);
 
 /* Changes of a table: of the transaction under way in the window, or of none. */
 void catalog_touch(struct catalog *catalog, struct table_ref *ref, const struct arriving *arriving);
+
+/*
+ * The same of a file, or of a relation, of which it isn't known yet whether it is a table; they wait
+ * until it is. `must`: if it is gone by then, a resync stands for them. False: no room.
+ */
+bool catalog_wait_file(struct catalog *catalog, struct relfile file,
+                       const struct arriving *arriving);
+bool catalog_wait_oid(struct catalog *catalog, uint32_t oid, bool must,
+                      const struct arriving *arriving);
+
+/* The transaction under way has changed this relation's definition, in some way. */
+void catalog_doubt(struct catalog *catalog, uint32_t oid, int64_t now_us);
 
 /* A transaction begins: it may do DDL. */
 void catalog_begin(struct catalog *catalog);

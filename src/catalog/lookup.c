@@ -7,25 +7,32 @@
 
 /*
  * Six columns. One row has the xmax of the query's own snapshot, which is newer than the visibility
- * that was asked for right before it: NULL, xmax, and NULLs. Of a name that is there: its number, OID, versions, 'f' (never renamed) or 't', NULL;
+ * that was asked for right before it: NULL, xmax, and NULLs. Of one that is there: its number, OID,
+ * versions, 'f' (never renamed) or 't', and 't' where it was asked for by its OID and is no table;
  * of each edge above it: its number, child, parent, NULL, schema and name of the parent. Edges of
- * one name stand together.
+ * one stand together. Of one asked for by its OID, an edge from it to itself has its own name.
  */
-#define LOOKUP_HEAD "WITH RECURSIVE v(number, schema, name) AS (VALUES "
+#define LOOKUP_HEAD "WITH RECURSIVE v(number, schema, name, oid) AS (VALUES "
 #define LOOKUP_TAIL                                                                                \
-    "), f AS (SELECT v.number, c.oid, t.xmin AS version, n.xmin AS schema_version, "               \
-    "NOT " LOOKUP_UNRENAMED " AS renamed"                                                          \
+    "), o(number, oid, by_oid) AS (SELECT v.number, c.oid, false"                                  \
     " FROM v JOIN pg_catalog.pg_namespace n ON n.nspname = v.schema"                               \
     " JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = v.name"                 \
+    " WHERE v.oid IS NULL AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"                              \
+    " UNION ALL SELECT number, oid, true FROM v WHERE oid IS NOT NULL),"                           \
+    " f AS (SELECT o.number, o.oid, t.xmin AS version, n.xmin AS schema_version, "                 \
+    "NOT " LOOKUP_UNRENAMED " AS renamed, o.by_oid, n.nspname, c.relname, c.relkind"               \
+    " NOT IN ('r', 'p', 'v', 'm', 'f') OR c.relpersistence = 't' AS ignored"                       \
+    " FROM o JOIN pg_catalog.pg_class c ON c.oid = o.oid"                                          \
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                                    \
     " LEFT JOIN pg_catalog.pg_type t ON t.oid = c.reltype"                                         \
-    " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = -1"                 \
-    " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')),"                                              \
+    " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = -1),"               \
     " up(number, child, parent) AS (SELECT f.number, i.inhrelid, i.inhparent"                      \
     " FROM f JOIN pg_catalog.pg_inherits i ON i.inhrelid = f.oid"                                  \
     " UNION SELECT up.number, i.inhrelid, i.inhparent"                                             \
     " FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.parent)"                            \
     " SELECT number, oid::text, coalesce(version::text, '2'), schema_version::text,"               \
-    " renamed::text, NULL FROM f"                                                                  \
+    " renamed::text, CASE WHEN by_oid AND ignored THEN 't' END FROM f"                             \
+    " UNION ALL SELECT number, oid::text, oid::text, NULL, nspname, relname FROM f WHERE by_oid"   \
     " UNION ALL SELECT NULL, pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text," \
     " NULL, NULL, NULL, NULL"                                                                      \
     " UNION ALL SELECT up.number, up.child::text, up.parent::text, NULL, n.nspname, c.relname"     \
@@ -41,15 +48,21 @@ struct lookup_edge {
     size_t end;
 };
 
-static void append_name(struct buffer *sql, size_t number, const struct relation *raw)
+static void append_asked(struct buffer *sql, size_t number, const struct table_ref *ref)
 {
     buffer_text(sql, number > 0 ? ", (" : "(");
     buffer_decimal(sql, number, 1);
+    if (ref->oid != 0) {
+        buffer_text(sql, ", NULL::name, NULL::name, ");
+        buffer_decimal(sql, ref->oid, 1);
+        buffer_text(sql, "::oid)");
+        return;
+    }
     buffer_text(sql, ", ");
-    sql_literal(sql, raw->schema);
+    sql_literal(sql, ref->raw.schema);
     buffer_text(sql, "::name, ");
-    sql_literal(sql, raw->table);
-    buffer_text(sql, "::name)");
+    sql_literal(sql, ref->raw.table);
+    buffer_text(sql, "::name, NULL::oid)");
 }
 
 void lookup_query(struct lookup *lookup, struct buffer *sql)
@@ -62,7 +75,7 @@ void lookup_query(struct lookup *lookup, struct buffer *sql)
     buffer_clear(&lookup->text);
     buffer_text(sql, LOOKUP_HEAD);
     for (size_t i = 0; i < lookup->asked_count; i++) {
-        append_name(sql, i, &lookup->asked[i]->raw);
+        append_asked(sql, i, lookup->asked[i]);
     }
     buffer_text(sql, LOOKUP_TAIL);
 }
@@ -83,6 +96,7 @@ static bool take_found(struct lookup_found *found, const struct slice columns[6]
                    read_oid(columns[2], &found->identity.version) &&
                    read_oid(columns[3], &found->identity.schema_version);
     found->identity.renamed = !slice_equal(columns[4], slice_of("false"));
+    found->ignored = columns[5].data != NULL;
     return found->found;
 }
 
@@ -102,6 +116,18 @@ static bool grow(struct lookup *lookup)
     lookup->edges = bigger;
     lookup->edge_cap = cap;
     return true;
+}
+
+/* The name of one that was asked for by its OID. */
+static bool take_own_name(struct lookup *lookup, struct lookup_found *found,
+                          const struct slice columns[6])
+{
+    found->schema = lookup->text.len;
+    buffer_append(&lookup->text, columns[4].data, columns[4].len);
+    found->table = lookup->text.len;
+    buffer_append(&lookup->text, columns[5].data, columns[5].len);
+    found->end = lookup->text.len;
+    return !lookup->text.failed;
 }
 
 static bool take_edge(struct lookup *lookup, struct lookup_found *found,
@@ -151,8 +177,21 @@ bool lookup_row(void *context, struct query_row *row)
     if (!slice_number(columns[0], &number) || number >= lookup->asked_count) {
         return false;
     }
-    return columns[5].data == NULL ? take_found(&lookup->found[number], columns)
-                                   : take_edge(lookup, &lookup->found[number], columns);
+    if (columns[3].data != NULL) {
+        return take_found(&lookup->found[number], columns);
+    }
+    return slice_equal(columns[1], columns[2])
+               ? take_own_name(lookup, &lookup->found[number], columns)
+               : take_edge(lookup, &lookup->found[number], columns);
+}
+
+void lookup_name(const struct lookup *lookup, size_t i, struct slice *schema, struct slice *table)
+{
+    const struct lookup_found *found = &lookup->found[i];
+    const char *text = lookup->text.data;
+
+    *schema = (struct slice){text + found->schema, found->table - found->schema};
+    *table = (struct slice){text + found->table, found->end - found->table};
 }
 
 void lookup_lineage(const struct lookup *lookup, size_t i, struct lineage *lineage)

@@ -26,6 +26,12 @@ struct lookup_found {
     size_t first; /* of its edges, which stand together */
     size_t count;
     bool truncated; /* there are more */
+
+    /* Of one asked for by its OID. */
+    bool ignored;  /* it is no table */
+    size_t schema; /* its name in `text`, in the database's encoding: where its parts begin */
+    size_t table;
+    size_t end;
 };
 
 struct lookup_edge;
@@ -47,6 +53,9 @@ void lookup_query(struct lookup *lookup, struct buffer *sql);
 
 /* Takes its rows; `context` is the struct lookup. */
 query_row_fn lookup_row;
+
+/* All rows are there: the name of asked[i], in the database's encoding, borrowed from the lookup. */
+void lookup_name(const struct lookup *lookup, size_t i, struct slice *schema, struct slice *table);
 
 /* All rows are there: the lineage of asked[i], borrowed from it and the lookup. */
 void lookup_lineage(const struct lookup *lookup, size_t i, struct lineage *lineage);

@@ -7,6 +7,7 @@
 #include "auth/password.h"
 #include "base/clock.h"
 #include "cli/bridge_options.h"
+#include "cli/source_options.h"
 #include "cli/values.h"
 #include "conninfo/connlayers.h"
 #include "conninfo/connstring.h"
@@ -27,6 +28,8 @@
 /* Beyond the letters: the long options that have none. */
 enum {
     OPT_PLUGIN = 256,
+    OPT_TRANSPORT,
+    OPT_DDL,
     OPT_DEBOUNCE,
     OPT_MAX_BATCH_WAIT,
     OPT_FAILSAFE,
@@ -70,6 +73,8 @@ static const struct option long_options[] = {
     {"exclude", required_argument, NULL, 'x'},
     {"plugin", required_argument, NULL, OPT_PLUGIN},
     {"publication", required_argument, NULL, OPT_PUBLICATION},
+    {"transport", required_argument, NULL, OPT_TRANSPORT},
+    {"ddl", no_argument, NULL, OPT_DDL},
     {"debounce", required_argument, NULL, OPT_DEBOUNCE},
     {"max-batch-wait", required_argument, NULL, OPT_MAX_BATCH_WAIT},
     {"failsafe", required_argument, NULL, OPT_FAILSAFE},
@@ -115,8 +120,8 @@ struct typed {
     bool no_password;
     enum password_asking password;
     bool null;
-    bool plugin;
     bool exec_fail;
+    struct source_options source;
     struct bridge_options bridge;
     char *visible_on[REPLICAS_MAX];
     size_t replicas;
@@ -256,8 +261,13 @@ static bool take_connection_option(struct feed_config *config, struct typed *typ
     case 'q':
         config->log.level = LOG_ERROR;
         return true;
+    case OPT_TRANSPORT:
+        return source_options_transport(config, value, error);
+    case OPT_DDL:
+        config->ddl = true;
+        return true;
     case OPT_PLUGIN:
-        typed->plugin = true;
+        typed->source.plugin = true;
         return read_plugin(config, value, error);
     case OPT_PUBLICATION:
         return read_publication(config, value, error);
@@ -412,6 +422,27 @@ static bool take_option(struct feed_config *config, struct typed *typed, int opt
     }
 }
 
+/* What makes no sense with --transport physical. */
+static void note_decoding(struct source_options *source, int option)
+{
+    switch (option) {
+    case 'k':
+        source->decoding_option = "--keys";
+        break;
+    case OPT_OPERATIONS:
+        source->decoding_option = "--operations";
+        break;
+    case OPT_PLUGIN:
+        source->decoding_option = "--plugin";
+        break;
+    case OPT_PUBLICATION:
+        source->decoding_option = "--publication";
+        break;
+    default:
+        break;
+    }
+}
+
 /* Where one stands that makes no sense with --listen or --from-stdin. */
 static void note_kind(struct bridge_options *bridge, int option)
 {
@@ -436,6 +467,12 @@ static void note_kind(struct bridge_options *bridge, int option)
         break;
     case OPT_PUBLICATION:
         bridge->stream_option = "--publication";
+        break;
+    case OPT_TRANSPORT:
+        bridge->stream_option = "--transport";
+        break;
+    case OPT_DDL:
+        bridge->stream_option = "--ddl";
         break;
     case OPT_SLOT_TIMEOUT:
         bridge->stream_option = "--slot-timeout";
@@ -527,21 +564,6 @@ static bool finish_output(struct feed_config *config, const struct typed *typed,
     return true;
 }
 
-/* Publications are pgoutput's. */
-static bool finish_plugin(struct feed_config *config, const struct typed *typed,
-                          struct error *error)
-{
-    if (config->publication_count == 0) {
-        return true;
-    }
-    if (typed->plugin && config->plugin != PLUGINS) {
-        return error_set(error, ERROR_PERMANENT,
-                         "--publication uses the plugin pgoutput, not the one of --plugin");
-    }
-    config->plugin = PLUGIN_PGOUTPUT;
-    return true;
-}
-
 /* What holds between options, and the defaults that depend on others. */
 static bool finish(struct feed_config *config, const struct typed *typed, struct error *error)
 {
@@ -556,7 +578,8 @@ static bool finish(struct feed_config *config, const struct typed *typed, struct
                          "--liveness-timeout is below --status-interval: the server would be "
                          "given up between two status updates");
     }
-    return finish_output(config, typed, error) && finish_plugin(config, typed, error) &&
+    return finish_output(config, typed, error) &&
+           source_options_finish(config, &typed->source, error) &&
            conninfo_fill(&config->info, &typed->conninfo, error) &&
            conninfo_complete(&config->info, error) && prepare_password(config, typed, error) &&
            derive_replicas(config, typed, error) &&
@@ -580,6 +603,7 @@ static enum options_action parse(struct feed_config *config, struct typed *typed
             return not_taken(option, argv, error);
         }
         note_kind(&typed->bridge, option);
+        note_decoding(&typed->source, option);
         if (!take_option(config, typed, option, optarg, error)) {
             return OPTIONS_WRONG;
         }

@@ -19,7 +19,7 @@ struct verdict_rules config_rules(const struct feed_config *config)
 }
 
 struct replication_setup config_source(const struct feed_config *config, bool first,
-                                   const struct sink *sink)
+                                       const struct sink *sink)
 {
     return (struct replication_setup){
         .session =
@@ -33,6 +33,7 @@ struct replication_setup config_source(const struct feed_config *config, bool fi
                 .plugin = config->plugin,
                 .publications = config->publications,
                 .publication_count = config->publication_count,
+                .physical = config->physical,
                 .keys = config->window.max_keys > 0,
                 .wants_timeline = config->visible_on_count > 0,
                 .response_timeout_us = config->liveness_us,

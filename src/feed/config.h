@@ -44,6 +44,8 @@ struct feed_config {
     struct conninfo visible_on[REPLICAS_MAX]; /* what else must show a change */
     size_t visible_on_count;
     int64_t slot_timeout_us; /* CLOCK_NEVER: off */
+    bool physical;           /* WAL as it is, without a slot */
+    bool ddl;                /* physical: a resync where a watched table's definition changes */
     bool allow_missing;
     bool visibility_check; /* print nothing before it can be seen */
     struct item_style style;
@@ -70,7 +72,7 @@ struct verdict_rules config_rules(const struct feed_config *config);
 
 /* All that is returned borrows from `config`. `first`: no stream has been live yet. */
 struct replication_setup config_source(const struct feed_config *config, bool first,
-                                   const struct sink *sink);
+                                       const struct sink *sink);
 
 /* `facts` are those of the source, and are borrowed too. */
 struct visconn_setup config_visconn(const struct feed_config *config,

@@ -92,7 +92,8 @@ static void begin_stream(struct feed *feed, int64_t now_us)
     catalog_filter(&feed->catalog, facts->filters);
     questions_live(&feed->questions, facts, now_us);
     if (feed->config->visibility_check) {
-        barrier_start(&feed->visible.barrier, RESYNC_RECONNECTED);
+        barrier_start(&feed->visible.barrier, RESYNC_RECONNECTED,
+                      feed->config->physical ? 0 : BARRIER_HOLD_US);
         visconn_hurry(feed->visible.visconn, now_us);
     }
 }

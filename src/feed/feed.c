@@ -47,7 +47,7 @@ static void overflowed(struct feed *feed, int64_t now_us)
     window_resync(&feed->window, RESYNC_OVERFLOW, now_us);
     catalog_drop(&feed->catalog);
     if (feed->config->visibility_check) {
-        barrier_start(&feed->visible.barrier, RESYNC_OVERFLOW);
+        barrier_start(&feed->visible.barrier, RESYNC_OVERFLOW, BARRIER_HOLD_US);
     }
 }
 
@@ -197,6 +197,7 @@ static int64_t next_deadline(const struct feed *feed, int64_t now_us)
         deadline = clock_earlier(deadline, feed->failsafe_us);
     }
     deadline = clock_earlier(deadline, relay_deadline(&feed->relay));
+    deadline = clock_earlier(deadline, intake_deadline(&feed->intake));
     if (!out_is_wanted(feed, now_us)) {
         deadline = clock_earlier(deadline, heartbeat_at(&feed->delivery.heartbeat));
     }
@@ -240,6 +241,7 @@ static void step_timers(struct feed *feed, int64_t now_us)
         window_resync(&feed->window, feed->visible.barrier.reason, now_us);
     }
     relay_tick(&feed->relay, now_us);
+    intake_tick(&feed->intake, now_us);
     if (now_us >= feed->timeout_us) {
         ending_stop(feed, FEED_TIMEOUT, 0, now_us);
     } else if (feed->live && now_us >= feed->failsafe_us) {
@@ -325,11 +327,13 @@ static bool start_parts(struct feed *feed)
         (struct catalog){.names = feed->names,
                          .window = &feed->window,
                          .unseen = &feed->unseen,
+                         .by_file = config->physical,
                          .definitions = {.log = feed->log, .wanted = config->window.max_keys > 0}};
     feed->intake = (struct intake){.names = feed->names,
                                    .catalog = &feed->catalog,
                                    .window = &feed->window,
                                    .barrier = &feed->visible.barrier,
+                                   .inflight = &feed->visible.inflight,
                                    .counters = &feed->counters,
                                    .committed = committed,
                                    .context = feed};
@@ -342,7 +346,8 @@ static bool start_parts(struct feed *feed)
                                  .operations = config->style.operations,
                                  .anybody = config->listen != NULL,
                                  .interval_us = CLOCK_NEVER};
-    feed->visible = (struct visible){.check = config->visibility_check, .unseen = &feed->unseen};
+    feed->visible = (struct visible){
+        .check = config->visibility_check, .physical = config->physical, .unseen = &feed->unseen};
     feed->questions = (struct questions){.log = feed->log,
                                          .catalog = &feed->catalog,
                                          .keycheck = {.delivery = &feed->delivery},

@@ -7,15 +7,17 @@
 #include "batch/window.h"
 #include "catalog/catalog.h"
 #include "feed/counters.h"
+#include "snapshot/inflight.h"
 #include "source/sink.h"
 #include "tables/names.h"
 #include "visible/barrier.h"
 
 struct intake {
-    struct names *names; /* borrowed, as are the next four */
+    struct names *names; /* borrowed, as are the next five */
     struct catalog *catalog;
     struct window *window;
     struct barrier *barrier;
+    struct inflight *inflight;
     struct counters *counters;
     int64_t now_us;  /* when what is being taken arrived; set before each turn of the source */
     int64_t wall_us; /* the same moment by the wall clock */
@@ -26,6 +28,14 @@ struct intake {
         struct definition *definition;
     } row;
 
+    /* Changes that aren't known: a resync stands for them, at most one a second. */
+    struct {
+        bool due;
+        enum resync reason;
+        uint32_t highest; /* xid */
+        int64_t next_us;  /* not before */
+    } unknown;
+
     /* A COMMIT has been taken; or NULL. */
     void (*committed)(void *context);
     void *context;
@@ -33,6 +43,12 @@ struct intake {
 
 /* The sink's functions; its context is the struct intake. */
 struct sink intake_sink(struct intake *intake);
+
+/* Makes the resync that is due. */
+void intake_tick(struct intake *intake, int64_t now_us);
+
+/* When intake_tick must be called. */
+int64_t intake_deadline(const struct intake *intake);
 
 /* The stream is over. */
 void intake_stop(struct intake *intake);

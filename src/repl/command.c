@@ -1,5 +1,6 @@
 #include "repl/command.h"
 
+#include <inttypes.h>
 #include <openssl/rand.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -64,6 +65,12 @@ void command_create_slot(struct buffer *out, const char *slot, const char *plugi
 void command_drop_slot(struct buffer *out, const char *slot)
 {
     buffer_format(out, "DROP_REPLICATION_SLOT \"%s\"", slot);
+}
+
+void command_start_physical(struct buffer *out, uint64_t lsn)
+{
+    buffer_format(out, "START_REPLICATION PHYSICAL %" PRIX32 "/%" PRIX32, (uint32_t)(lsn >> 32),
+                  (uint32_t)lsn);
 }
 
 void command_start(struct buffer *out, const char *slot, struct slice options)

@@ -39,4 +39,7 @@ void command_drop_slot(struct buffer *out, const char *slot);
  * parentheses, already quoted. */
 void command_start(struct buffer *out, const char *slot, struct slice options);
 
+/* Appends START_REPLICATION of WAL as it is, without a slot, from `lsn` on. */
+void command_start_physical(struct buffer *out, uint64_t lsn);
+
 #endif

@@ -21,6 +21,7 @@ struct stream {
     int64_t next_request_us; /* when the next status asks for a reply */
     bool asked;              /* a reply has been requested since last_receive_us */
     char copy_kind;          /* of the CopyData whose pieces are coming */
+    uint64_t wal_at;         /* physical: LSN of the next piece of it */
 };
 
 struct stream *stream_new(const struct stream_setup *setup, int64_t now_us)
@@ -65,6 +66,15 @@ static void moved_to(struct stream *stream, uint64_t lsn)
     }
 }
 
+/* Of WAL itself, what has been received is what has come of it. */
+static void moved_by(struct stream *stream, const struct slice *wal)
+{
+    if (stream->setup.physical) {
+        stream->wal_at += wal->len;
+        moved_to(stream, stream->wal_at);
+    }
+}
+
 /* STREAM_NOTHING here: taken, nothing for the caller. */
 static enum stream_event take_copy_data(struct stream *stream, const struct frame *frame,
                                         struct stream_message *message, struct error *error)
@@ -86,6 +96,8 @@ static enum stream_event take_copy_data(struct stream *stream, const struct fram
         return STREAM_NOTHING;
     }
     stream->copy_kind = 'w';
+    stream->wal_at = wal.lsn;
+    moved_by(stream, &wal.payload);
     message->payload = wal.payload;
     message->more = frame->left > 0;
     message->lsn = wal.lsn;
@@ -130,6 +142,7 @@ enum stream_event stream_next(struct stream *stream, struct stream_message *mess
             break;
         case FRAME_MORE:
             if (frame.type == 'd' && stream->copy_kind == 'w') {
+                moved_by(stream, &frame.body);
                 message->payload = frame.body;
                 message->more = frame.left > 0;
                 event = STREAM_MORE;

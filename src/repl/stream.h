@@ -23,20 +23,21 @@ struct stream_setup {
     int64_t liveness_us;        /* silence that means a dead link; CLOCK_NEVER: none does */
     int64_t ack_delay_us;       /* how long a position that isn't asked for may stay untold */
     bool never_synchronous;     /* never be counted as a synchronous standby */
+    bool physical;              /* messages are WAL as it is, not what a plugin writes */
 };
 
 enum stream_event {
     STREAM_NOTHING, /* all that was received has been taken */
-    STREAM_BEGIN,   /* one message of the plugin, or its first bytes */
+    STREAM_BEGIN,   /* one message of the plugin or of WAL, or its first bytes */
     STREAM_MORE,    /* the next bytes of it */
     STREAM_NOTICE,  /* a NoticeResponse */
     STREAM_FAILED   /* the stream is over: the error says why */
 };
 
 struct stream_message {
-    struct slice payload; /* borrowed until the next call: text of the plugin, or a notice's body */
+    struct slice payload; /* borrowed until the next call: of the plugin, WAL, or a notice's body */
     bool more;            /* the rest comes as STREAM_MORE */
-    uint64_t lsn;         /* STREAM_BEGIN: of the record; a COMMIT carries its end */
+    uint64_t lsn; /* STREAM_BEGIN: of the record, a COMMIT's its end; physical: of the first byte */
 };
 
 /* NULL: out of memory. */

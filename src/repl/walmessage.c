@@ -4,7 +4,7 @@
  * standby status:  'r' written:u64 flushed:u64 applied:u64 time:i64 reply:u8
  *
  * Times are microseconds since 2000-01-01. A logical walsender sets XLogData's
- * start and end alike.
+ * start and end alike; a physical one's end is how far its server's WAL goes.
  */
 #include "repl/walmessage.h"
 

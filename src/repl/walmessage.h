@@ -15,8 +15,9 @@ enum wal_kind { WAL_DATA, WAL_KEEPALIVE, WAL_UNKNOWN };
 
 struct wal_message {
     enum wal_kind kind;
-    uint64_t lsn;         /* XLogData: of the record, a COMMIT's its end; keepalive: sent so far */
-    struct slice payload; /* XLogData: what the output plugin wrote, borrowed */
+    uint64_t lsn; /* XLogData: of the record, a COMMIT's its end, or of the first byte of WAL;
+                             keepalive: sent so far */
+    struct slice payload; /* XLogData: what the output plugin wrote, or WAL; borrowed */
     bool reply_requested; /* keepalive */
 };
 

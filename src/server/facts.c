@@ -21,6 +21,10 @@ static const char *const names[FACTS] = {
     [FACT_IDENTITY] = "identity",
     [FACT_SYSTEM_ID] = "system_id",
     [FACT_OLDEST_XID] = "oldest_xid",
+    [FACT_DATABASE] = "database",
+    [FACT_BLOCK_SIZE] = "wal_block_size",
+    [FACT_SEGMENT_SIZE] = "wal_segment_size",
+    [FACT_KEEP_SIZE] = "wal_keep_size",
     [FACT_TABLES] = "tables",
     [FACT_UNLOGGED] = "unlogged",
     [FACT_KEYLESS] = "keyless",
@@ -29,7 +33,10 @@ static const char *const names[FACTS] = {
 #define SETTINGS_SQL                                                                               \
     "SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ('wal_level',"                 \
     " 'effective_wal_level', 'max_replication_slots', 'max_wal_senders', 'wal_sender_timeout',"    \
-    " 'synchronous_standby_names', 'output_plugin_libraries')"                                     \
+    " 'synchronous_standby_names', 'output_plugin_libraries', 'wal_block_size',"                   \
+    " 'wal_segment_size', 'wal_keep_size')"                                                        \
+    " UNION ALL SELECT 'database', oid::text FROM pg_catalog.pg_database"                          \
+    " WHERE datname = pg_catalog.current_database()"                                               \
     " UNION ALL SELECT 'recovery', pg_catalog.pg_is_in_recovery()::text"                           \
     " UNION ALL SELECT 'identity', " SQL_IDENTITY " UNION ALL SELECT 'system_id', " SQL_SYSTEM_ID  \
     " UNION ALL SELECT 'oldest_xid',"                                                              \

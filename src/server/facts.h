@@ -29,9 +29,13 @@ enum fact {
     FACT_IDENTITY,  /* see serversql.h */
     FACT_SYSTEM_ID,
     FACT_OLDEST_XID, /* pg_current_snapshot()'s xmin */
-    FACT_TABLES,     /* ordinary ones, partitions too, but for the system's */
-    FACT_UNLOGGED,   /* of FACT_TABLES, as is the next */
-    FACT_KEYLESS,    /* without a usable replica identity */
+    FACT_DATABASE,   /* its OID */
+    FACT_BLOCK_SIZE, /* of WAL, bytes, as is the next */
+    FACT_SEGMENT_SIZE,
+    FACT_KEEP_SIZE, /* wal_keep_size, megabytes */
+    FACT_TABLES,    /* ordinary ones, partitions too, but for the system's */
+    FACT_UNLOGGED,  /* of FACT_TABLES, as is the next */
+    FACT_KEYLESS,   /* without a usable replica identity */
     FACTS
 };
 

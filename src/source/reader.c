@@ -1,7 +1,7 @@
 #include "source/reader.h"
 
 #include "decode/plugins.h"
-#include "tables/pattern.h"
+#include "source/sql_message.h"
 #include "wire/servererror.h"
 
 #define SHOWN_BYTES 40 /* of a message that can't be read: enough to tell what it is */
@@ -66,46 +66,14 @@ static bool hand_on(struct reader *reader, const struct sink_change *change, str
     return result != SINK_NO_MEMORY;
 }
 
-static void warn_of_message(const struct reader *reader, const char *content)
-{
-    struct buffer text = {0};
-
-    encoding_to_utf8(reader->encoding, slice_of(content), &text);
-    log_say(reader->log, LOG_WARNING,
-            "a message with the prefix \"" MESSAGE_PREFIX "\" names no table: \"%.*s\"",
-            text.len < SHOWN_BYTES ? (int)text.len : SHOWN_BYTES, text.data);
-    log_detail(reader->log, LOG_WARNING, "It is taken for a resync.");
-    buffer_free(&text);
-}
-
-/* Asked for by SQL: a content names a table, none or another one asks for a resync. */
 static bool take_message(struct reader *reader, const struct change *change)
 {
-    struct buffer text = {0}, schema = {0}, table = {0};
+    struct buffer text = {0};
     bool readable =
         !change->truncated && decoder_content(reader->decoder.plugin, change->content, &text);
-    bool empty = readable && text.len == 0;
-    bool ok = true;
+    bool ok = sql_message_take(reader->log, reader->sink, reader->encoding, &text, readable);
 
-    buffer_byte(&text, '\0');
-    if (readable && !empty && pattern_name(text.data, &schema, &table)) {
-        struct sink_change named = {.plugin = reader->decoder.plugin,
-                                    .schema = {schema.data, schema.len},
-                                    .table = {table.data, table.len},
-                                    .by_sql = true,
-                                    .count = 1};
-
-        ok = hand_on(reader, &named, named.table);
-    } else {
-        if (!empty) {
-            warn_of_message(reader, text.data);
-        }
-        reader->sink->unnameable(reader->sink->context, RESYNC_REQUESTED);
-    }
-    ok = ok && !text.failed && !schema.failed && !table.failed;
     buffer_free(&text);
-    buffer_free(&schema);
-    buffer_free(&table);
     return ok;
 }
 

@@ -13,6 +13,7 @@
 #include "server/syncnames.h"
 #include "source/read_batching.h"
 #include "source/reader.h"
+#include "source/wal_reader.h"
 
 #define CANCEL_GRACE_US (2 * CLOCK_S)  /* for the server to give up creating the slot */
 #define READS_MAX       16             /* of the stream in one turn */
@@ -33,6 +34,7 @@ struct replication {
     struct stream *stream;
     struct cancel *cancel;
     struct reader reader;
+    struct wal_reader wal; /* physical: in its place */
     struct read_batching batching;
     bool prepared;        /* PREPARED has been given */
     bool started;         /* the session has done its work */
@@ -125,6 +127,29 @@ static int64_t ack_delay(const struct replication *self)
     return line_follows && !may_be_synchronous(self) ? ACK_DELAY_US : 0;
 }
 
+/* False: out of memory. */
+static bool start_reader(struct replication *self)
+{
+    const struct session_facts *facts = session_facts(self->session);
+    struct wal_reader_setup setup = {
+        .log = self->setup.session.log,
+        .sink = &self->setup.sink,
+        .encoding = session_encoding(self->session),
+        .flushed = facts->consistent_lsn,
+        .segment_size = facts->segment_size,
+        .system_id = strtoull(facts->system_id, NULL, 10),
+        .database = facts->database,
+        .standby = facts->in_recovery,
+    };
+
+    if (self->setup.session.physical) {
+        return wal_reader_start(&self->wal, &setup);
+    }
+    reader_start(&self->reader, session_plugin(self->session), &self->setup.sink,
+                 session_encoding(self->session), self->setup.session.log);
+    return true;
+}
+
 static bool go_live(struct replication *self, int64_t now_us, struct error *error)
 {
     struct conn *conn = session_conn(self->session);
@@ -134,10 +159,11 @@ static bool go_live(struct replication *self, int64_t now_us, struct error *erro
         .liveness_us = self->setup.liveness_us,
         .ack_delay_us = ack_delay(self),
         .never_synchronous = self->setup.visibility_check,
+        .physical = self->setup.session.physical,
     };
 
     self->stream = stream_new(&setup, now_us);
-    if (self->stream == NULL) {
+    if (self->stream == NULL || !start_reader(self)) {
         return error_memory(error);
     }
     warn_if_synchronous(self);
@@ -146,8 +172,6 @@ static bool go_live(struct replication *self, int64_t now_us, struct error *erro
     self->source.facts.consistent_lsn = session_facts(self->session)->consistent_lsn;
     self->source.facts.filters = session_filters(self->session);
     self->source.facts.publications = session_publications(self->session);
-    reader_start(&self->reader, session_plugin(self->session), &self->setup.sink,
-                 session_encoding(self->session), self->setup.session.log);
     self->low_water_works = conn_low_water(conn, 1);
     read_batching_init(&self->batching, self->setup.debounce_us, self->low_water_works);
     return true;
@@ -243,6 +267,20 @@ static enum source_event step_connecting(struct replication *self, int64_t now_u
 
 /* ---- streaming ---- */
 
+static bool take_message(struct replication *self, const struct stream_message *message, bool first,
+                         struct error *error)
+{
+    return self->setup.session.physical ? wal_reader_take(&self->wal, message, first, error)
+                                        : reader_take(&self->reader, message, first, error);
+}
+
+/* A physical walsender has none of its own. */
+static bool take_notice(struct replication *self, const struct stream_message *message,
+                        struct error *error)
+{
+    return self->setup.session.physical || reader_notice(&self->reader, message, error);
+}
+
 /* Hands on what has been received. */
 static bool take_stream(struct replication *self, struct error *error)
 {
@@ -255,10 +293,10 @@ static bool take_stream(struct replication *self, struct error *error)
         switch (event) {
         case STREAM_BEGIN:
         case STREAM_MORE:
-            ok = reader_take(&self->reader, &message, event == STREAM_BEGIN, error);
+            ok = take_message(self, &message, event == STREAM_BEGIN, error);
             break;
         case STREAM_NOTICE:
-            ok = reader_notice(&self->reader, &message, error);
+            ok = take_notice(self, &message, error);
             break;
         case STREAM_NOTHING:
         case STREAM_FAILED:
@@ -460,6 +498,7 @@ static void replication_free(struct source *source)
 
     cancel_free(self->cancel);
     reader_free(&self->reader);
+    wal_reader_free(&self->wal);
     stream_free(self->stream);
     session_free(self->session);
     free(self);

@@ -1,4 +1,7 @@
-/* A source that decodes: a temporary logical slot, and what its output plugin writes. */
+/*
+ * A source that is a replication stream: a temporary logical slot, and what its output plugin
+ * writes; or, session.physical, WAL as it is.
+ */
 #ifndef PGNUDGE_SOURCE_REPLICATION_H
 #define PGNUDGE_SOURCE_REPLICATION_H
 

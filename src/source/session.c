@@ -16,6 +16,7 @@
 #include "server/facts.h"
 #include "server/hints.h"
 #include "server/serversql.h"
+#include "wal/format.h"
 #include "wire/lsn.h"
 #include "wire/servererror.h"
 
@@ -33,6 +34,7 @@ enum session_step_id {
     SESSION_PUBLICATIONS,
     SESSION_FILTERS,
     SESSION_ARM,
+    SESSION_FLUSHED,
     SESSION_SLOT,
     SESSION_START,
     SESSION_STEPS
@@ -122,6 +124,16 @@ static bool on_history(void *context, struct query_row *row)
            timeline_read(timeline, timeline->id, content);
 }
 
+/* IDENTIFY_SYSTEM's: …, up to where WAL has been flushed, … */
+static bool on_flushed(void *context, struct query_row *row)
+{
+    struct session_facts *facts = &((struct session *)context)->facts;
+    struct slice id, timeline, lsn;
+
+    return query_row_next(row, &id) && query_row_next(row, &timeline) &&
+           query_row_next(row, &lsn) && lsn_read(lsn, &facts->consistent_lsn);
+}
+
 /* CREATE_REPLICATION_SLOT's row: the slot's name, its consistent point, … */
 static bool on_slot(void *context, struct query_row *row)
 {
@@ -189,6 +201,11 @@ static void start_command(struct session *session, struct buffer *sql)
 {
     struct buffer options = {0};
 
+    if (session->setup.physical) {
+        command_start_physical(sql, session->facts.consistent_lsn -
+                                        session->facts.consistent_lsn % WAL_PAGE);
+        return;
+    }
     buffer_text(&options, plugins[session->plugin].options);
     if (plugins[session->plugin].filters) {
         append_filters(session, &options);
@@ -256,12 +273,41 @@ static bool has_publications(struct session *session)
     return session->publications.len > 0;
 }
 
+static bool is_physical(struct session *session)
+{
+    return session->setup.physical;
+}
+
+static bool wants_slot(struct session *session)
+{
+    return !session->setup.physical;
+}
+
 static bool can_filter(struct session *session)
 {
-    return plugins[session->plugin].filters && pushdown_possible(&session->pushdown);
+    return !session->setup.physical && plugins[session->plugin].filters &&
+           pushdown_possible(&session->pushdown);
 }
 
 /* ---- what follows ---- */
+
+/* Whether this server's WAL can be read. */
+static bool check_wal(const struct session *session, struct error *error)
+{
+    uint64_t block_size = facts_number(&session->said, FACT_BLOCK_SIZE);
+    int major = conn_server_major(login_conn(session->login));
+
+    if (!wal_format_known(major)) {
+        error_set(error, ERROR_PERMANENT, "WAL of PostgreSQL %d is not supported", major);
+    } else if (block_size != WAL_PAGE) {
+        error_set(error, ERROR_PERMANENT, "WAL blocks of %" PRIu64 " bytes are not supported",
+                  block_size);
+    } else {
+        return true;
+    }
+    error_hint(error, "Use --transport logical.");
+    return false;
+}
 
 static bool facts_done(struct session *session, struct error *error)
 {
@@ -280,9 +326,11 @@ static bool facts_done(struct session *session, struct error *error)
              said->text[FACT_SYSTEM_ID]);
     snprintf(facts->identity, sizeof(facts->identity), "%.*s", IDENTITY_MAX - 1,
              said->text[FACT_IDENTITY]);
+    facts->database = (uint32_t)facts_number(said, FACT_DATABASE);
+    facts->segment_size = (uint32_t)facts_number(said, FACT_SEGMENT_SIZE);
     facts->in_recovery = facts_in_recovery(said);
     facts->oldest_xid = (uint32_t)facts_number(said, FACT_OLDEST_XID);
-    return true;
+    return !session->setup.physical || check_wal(session, error);
 }
 
 static bool tables_done(struct session *session, struct error *error)
@@ -305,6 +353,12 @@ static bool publications_done(struct session *session, struct error *error)
 static bool start_done(struct session *session, struct error *error)
 {
     (void)error;
+    if (session->setup.physical) {
+        log_say(session->setup.log, LOG_INFO, "streaming WAL from %" PRIX32 "/%" PRIX32,
+                (uint32_t)(session->facts.consistent_lsn >> 32),
+                (uint32_t)session->facts.consistent_lsn);
+        return true;
+    }
     log_say(session->setup.log, LOG_INFO, "streaming from slot \"%s\" with %s", session->slot,
             plugins[session->plugin].name);
     return true;
@@ -345,7 +399,8 @@ static const struct {
                          .applies = can_filter,
                          .optional = true},
     [SESSION_ARM] = {.sql = SQL_ARM},
-    [SESSION_SLOT] = {.command = slot_command, .on_row = on_slot},
+    [SESSION_FLUSHED] = {.sql = "IDENTIFY_SYSTEM", .on_row = on_flushed, .applies = is_physical},
+    [SESSION_SLOT] = {.command = slot_command, .on_row = on_slot, .applies = wants_slot},
     [SESSION_START] = {.command = start_command, .done = start_done},
 };
 
@@ -474,6 +529,10 @@ static void describe(const struct session *session, struct error *error)
         hint_login(error, session->setup.info); /* it names the address already */
     } else if (is_at(session, SESSION_SLOT)) {
         describe_slot(session, error);
+    } else if (is_at(session, SESSION_START) && session->setup.physical) {
+        error_prefix(error, "could not stream WAL from %s", where(session));
+        /* A segment that was removed meanwhile: the next try begins at a later one. */
+        error->kind = strcmp(error->sqlstate, "58P01") == 0 ? ERROR_TRANSIENT : error->kind;
     } else if (is_at(session, SESSION_START)) {
         error_prefix(error, "could not start the replication with %s on %s",
                      plugins[session->plugin].name, where(session));

@@ -1,6 +1,7 @@
 /*
  * One connection's life up to the live stream: log in, make it lasting, make a
- * temporary slot with a plugin that the server allows, start the replication.
+ * temporary slot with a plugin that the server allows, or none for WAL as it is, start the
+ * replication.
  */
 #ifndef PGNUDGE_SOURCE_SESSION_H
 #define PGNUDGE_SOURCE_SESSION_H
@@ -32,6 +33,7 @@ struct session_setup {
     enum plugin plugin;              /* PLUGINS: each in turn until the server takes one */
     const char *const *publications; /* for pgoutput; borrowed */
     size_t publication_count;
+    bool physical;       /* WAL as it is: no slot, no plugin */
     bool keys;           /* of rows are wanted */
     bool wants_timeline; /* its history is needed: a replica has to be compared with it */
     int64_t
@@ -47,7 +49,9 @@ struct session_facts {
     bool in_recovery;
     uint32_t oldest_xid;      /* pg_current_snapshot()'s xmin */
     struct timeline timeline; /* if wanted */
-    uint64_t consistent_lsn;  /* the slot's consistent point */
+    uint64_t consistent_lsn; /* the slot's consistent point; physical: up to where WAL is flushed */
+    uint32_t database;       /* its OID */
+    uint32_t segment_size;   /* of WAL, bytes */
 };
 
 struct session;
@@ -88,7 +92,7 @@ const struct pushdown *session_filters(const struct session *session);
 /* After STEP_DONE: what was read of the publications, or NULL. Borrowed. */
 const struct publications *session_publications(const struct session *session);
 
-/* After STEP_DONE. */
+/* After STEP_DONE, where there is one. */
 enum plugin session_plugin(const struct session *session);
 
 /* Closes the connection. NULL is fine. */

@@ -8,12 +8,15 @@
 #include "base/text.h"
 #include "batch/item.h"
 #include "decode/change.h"
+#include "wal/transactions.h"
 
-/* Changes of one table. All text is borrowed. */
+/* Changes of one table, by its name or its file. All text is borrowed. */
 struct sink_change {
     enum plugin plugin;
     struct slice name;   /* as the plugin writes it; where that is empty, the next two */
     struct slice schema; /* raw, in the database's encoding */
+    struct relfile file; /* node: not 0, the table is the one that has, or had, it */
+    bool dropped;        /* the file is gone by the end of its transaction */
     struct slice table;
     bool by_sql; /* a message names it: it need not be a table */
     enum operation operation;
@@ -40,6 +43,15 @@ struct sink {
 
     /* Changes that can't be named: a resync stands for them. */
     void (*unnameable)(void *context, enum resync reason);
+
+    /* The same where many transactions may follow each other: at most one resync a second. */
+    void (*unknown)(void *context, enum resync reason);
+
+    /* What the transaction under way did beside its rows, before these. False: out of memory. */
+    bool (*redefined)(void *context, const struct wal_commit *commit);
+
+    /* A transaction, or one below it, has been rolled back. */
+    void (*rolled_back)(void *context, uint32_t xid);
 
     /* `lsn`: the end of the COMMIT record. False: out of memory. */
     bool (*commit)(void *context, uint64_t lsn);

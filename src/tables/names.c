@@ -12,6 +12,7 @@
 /* Of the key of a reference by parts; one of a plugin's has its number there. */
 #define PARTS_PREFIX '='
 #define SQL_PREFIX   '@'
+#define OID_PREFIX   '#'
 
 #define VISITS_MAX 64 /* slots, to find an entry that can be forgotten for a new one */
 
@@ -70,6 +71,7 @@ static void ref_free(struct table_ref *ref)
     if (ref != NULL) {
         drop_targets(ref);
         definition_release(ref->definition);
+        free(ref->given);
         free(ref);
     }
 }
@@ -308,7 +310,7 @@ static enum names_result learn(struct names *names, struct slice key, const stru
         return NAMES_NO_MEMORY;
     }
     ref->connection = names->connection;
-    if (!ref->by_sql) {
+    if (!ref->by_sql && key.data[0] != OID_PREFIX) {
         adopt(names, ref);
     }
     *result = ref;
@@ -424,6 +426,81 @@ enum names_result names_find_parts(struct names *names, struct slice schema, str
     }
     buffer_free(&key);
     return result;
+}
+
+/* The key of a relation by its OID. */
+struct oid_key {
+    char text[1 + sizeof(uint32_t)];
+};
+
+static struct oid_key oid_key(uint32_t oid)
+{
+    struct oid_key key = {{OID_PREFIX}};
+
+    memcpy(key.text + 1, &oid, sizeof(oid));
+    return key;
+}
+
+enum names_result names_find_oid(struct names *names, uint32_t oid, struct table_ref **ref)
+{
+    struct oid_key key = oid_key(oid);
+    struct slice text = {key.text, sizeof(key.text)};
+    enum names_result result = NAMES_FOUND;
+
+    *ref = hashmap_get(&names->tables.map, text);
+    if (*ref == NULL) {
+        result = learn(names, text, &(struct relation){{"", 0}, {"", 0}}, ref);
+    }
+    if (result == NAMES_FOUND) {
+        (*ref)->oid = oid;
+        renew(names, *ref);
+    }
+    return result;
+}
+
+bool names_give(const struct names *names, struct table_ref *ref, struct slice schema,
+                struct slice table)
+{
+    struct buffer all = {0};
+    struct relation given;
+    size_t utf8_schema, utf8_len;
+
+    if (slice_equal(ref->raw.schema, schema) && slice_equal(ref->raw.table, table) &&
+        ref->given != NULL) {
+        return true;
+    }
+    encoding_to_utf8(names->encoding, schema, &all);
+    utf8_schema = all.len;
+    encoding_to_utf8(names->encoding, table, &all);
+    utf8_len = all.len;
+    buffer_append(&all, schema.data, schema.len);
+    buffer_append(&all, table.data, table.len);
+    buffer_byte(&all, '\0');
+    if (all.failed) {
+        buffer_free(&all);
+        return false;
+    }
+    given = (struct relation){{all.data, utf8_schema},
+                              {all.data + utf8_schema, utf8_len - utf8_schema}};
+    free(ref->given);
+    ref->given = all.data;
+    ref->table = given;
+    ref->raw.schema = (struct slice){all.data + utf8_len, schema.len};
+    ref->raw.table = (struct slice){all.data + utf8_len + schema.len, table.len};
+    ref->alone = false; /* it is judged anew by its new name */
+    return true;
+}
+
+struct table_ref *names_doubt(struct names *names, uint32_t oid)
+{
+    struct oid_key key = oid_key(oid);
+    struct table_ref *ref =
+        hashmap_get(&names->tables.map, (struct slice){key.text, sizeof(key.text)});
+
+    if (ref != NULL && ref->state == REF_AT_REST) {
+        ref->known = false;
+    }
+    return ref;
 }
 
 static void free_refs(struct shelf *shelf)

@@ -41,12 +41,14 @@ enum ref_state {
     REF_ASKED    /* being looked up */
 };
 
-/* A table as the plugin writes it, and what its changes are. */
+/* A table as the plugin writes it, or by its OID, and what its changes are. */
 struct table_ref {
     struct name *targets[TARGETS_MAX]; /* none: not watched */
     size_t target_count;
     bool truncated; /* too much stands above it to judge: a resync for each change */
     bool by_sql;    /* a message named it: it need not be a table */
+    uint32_t oid;   /* not 0: it is meant by this, and the catalog gives its name */
+    char *given;    /* that name; owned */
     bool known;     /* it has been looked up on this connection */
     bool alone;     /* it was judged without ancestors: found so again, it is judged the same */
     unsigned connection;
@@ -94,6 +96,19 @@ enum names_result names_find(struct names *names, enum plugin plugin, struct sli
  */
 enum names_result names_find_parts(struct names *names, struct slice schema, struct slice table,
                                    bool by_sql, struct table_ref **ref);
+
+/* The same for a relation's OID. */
+enum names_result names_find_oid(struct names *names, uint32_t oid, struct table_ref **ref);
+
+/*
+ * The name of a reference by OID, in the database's encoding: it stands in `table` and `raw` from
+ * now on. False: out of memory.
+ */
+bool names_give(const struct names *names, struct table_ref *ref, struct slice schema,
+                struct slice table);
+
+/* The definition of a relation has changed: it is looked up anew, at its next change or now. */
+struct table_ref *names_doubt(struct names *names, uint32_t oid);
 
 /* The names by which to report a change. */
 struct targets {

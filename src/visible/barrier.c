@@ -6,9 +6,10 @@
  */
 #define PAGE_HEADER_SLACK 64
 
-void barrier_start(struct barrier *barrier, enum resync reason)
+void barrier_start(struct barrier *barrier, enum resync reason, int64_t hold_us)
 {
     barrier_stop(barrier);
+    barrier->hold_us = hold_us;
     barrier->state = BARRIER_WANTING;
     barrier->reason = reason;
 }
@@ -38,7 +39,7 @@ bool barrier_listed(struct barrier *barrier, const struct snapshot *running, int
         }
     }
     barrier->state = BARRIER_HOLDING;
-    barrier->until_us = clock_after(now_us, BARRIER_HOLD_US);
+    barrier->until_us = clock_after(now_us, barrier->hold_us);
     end_if_empty(barrier);
     return true;
 }

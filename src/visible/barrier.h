@@ -39,13 +39,17 @@ struct barrier {
     struct xids running;
     struct xids ended;
     uint64_t ended_lsn;
+    int64_t hold_us;
     int64_t until_us; /* HOLDING */
     int64_t next_us;  /* LATE: no resync before that */
     int64_t ask_us;   /* LATE: when to look again what has ended */
 };
 
-/* What runs is to be listed. `reason`: of the resyncs that follow the first. */
-void barrier_start(struct barrier *barrier, enum resync reason);
+/*
+ * What runs is to be listed. `reason`: of the resyncs that follow the first; `hold_us`: how long
+ * that may wait for those to end.
+ */
+void barrier_start(struct barrier *barrier, enum resync reason, int64_t hold_us);
 
 /* The list has been asked for. */
 void barrier_asked(struct barrier *barrier);

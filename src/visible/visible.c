@@ -12,6 +12,22 @@
     " WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted"                     \
     " ORDER BY virtualtransaction, age(transactionid) DESC"
 
+/*
+ * The same, with what each has locked for writing in this database: a row for each relation. One
+ * scan, so that none ends between two.
+ */
+#define INFLIGHT_SQL                                                                               \
+    "WITH l AS MATERIALIZED (SELECT locktype, database, relation, transactionid,"                  \
+    " virtualtransaction, mode FROM pg_catalog.pg_locks WHERE granted), x AS (SELECT DISTINCT ON"  \
+    " (virtualtransaction) virtualtransaction, transactionid FROM l"                               \
+    " WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock'"                                 \
+    " ORDER BY virtualtransaction, age(transactionid) DESC)"                                       \
+    " SELECT x.transactionid::text, l.relation::text FROM x LEFT JOIN l"                           \
+    " ON l.virtualtransaction = x.virtualtransaction AND l.locktype = 'relation'"                  \
+    " AND l.relation >= 16384 AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')"               \
+    " AND l.database = (SELECT oid FROM pg_catalog.pg_database"                                    \
+    " WHERE datname = pg_catalog.current_database()) ORDER BY 1"
+
 bool visible_here(const struct visible *visible, const struct item *item, unsigned mark)
 {
     bool all_seen = !unseen_any(visible->unseen, mark);
@@ -70,6 +86,26 @@ static bool on_running(void *context, struct query_row *row)
            snapshot_add(&visible->running, xid);
 }
 
+static bool on_inflight(void *context, struct query_row *row)
+{
+    struct visible *visible = context;
+    struct snapshot *running = &visible->running;
+    struct slice value, relation;
+    uint64_t oid = 0;
+    uint32_t xid;
+
+    if (!query_row_next(row, &value) || !xid_read(value, &xid) || !query_row_next(row, &relation) ||
+        (relation.data != NULL && (!slice_number(relation, &oid) || oid > UINT32_MAX))) {
+        return false;
+    }
+    if (running->len == 0 || running->running[running->len - 1] != xid) { /* those of one follow */
+        if (!snapshot_add(running, xid)) {
+            return false;
+        }
+    }
+    return inflight_add(&visible->inflight, xid, (uint32_t)oid);
+}
+
 static bool on_list(void *context, enum answer answer, int64_t now_us, struct error *error)
 {
     struct visible *visible = context;
@@ -81,6 +117,7 @@ static bool on_list(void *context, enum answer answer, int64_t now_us, struct er
         return true;
     }
     snapshot_sort(&visible->running);
+    inflight_sort(&visible->inflight);
     return (barrier_listed(&visible->barrier, &visible->running, now_us) &&
             flush_horizon_listed(&visible->horizon, &visible->running, asked_at)) ||
            error_memory(error);
@@ -97,6 +134,11 @@ static void ask_for_list(struct visible *visible, int64_t now_us)
 {
     struct question list = {RUNNING_SQL, on_running, visible, true, on_list};
 
+    if (visible->physical) {
+        inflight_clear(&visible->inflight);
+        list.sql = INFLIGHT_SQL;
+        list.on_row = on_inflight;
+    }
     snapshot_clear(&visible->running);
     visible->list_asked = visconn_ask(visible->visconn, &list, now_us);
     visible->list_wanted = !visible->list_asked;
@@ -135,7 +177,8 @@ bool visible_take(struct visible *visible, const struct visible_positions *posit
 void visible_list_if_due(struct visible *visible, uint64_t position, int64_t interval_us,
                          int64_t now_us)
 {
-    if (flush_horizon_wants_list(&visible->horizon, position, interval_us, now_us)) {
+    if (!visible->physical && /* no slot, nothing to flush */
+        flush_horizon_wants_list(&visible->horizon, position, interval_us, now_us)) {
         visible->list_wanted = true;
     }
 }
@@ -169,6 +212,7 @@ void visible_disconnect(struct visible *visible)
     visible->visconn = NULL;
     visible->list_wanted = visible->list_asked = false;
     barrier_stop(&visible->barrier);
+    inflight_clear(&visible->inflight);
     flush_horizon_free(&visible->horizon);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/bounds.h"
 #include "batch/item.h"
+#include "snapshot/inflight.h"
 #include "snapshot/unseen.h"
 #include "visible/barrier.h"
 #include "visible/flush_horizon.h"
@@ -26,6 +27,8 @@ struct visible {
     size_t replica_count;
     struct barrier barrier;       /* of the connection */
     struct flush_horizon horizon; /* likewise */
+    bool physical;                /* the stream doesn't wait for what was open when it began */
+    struct inflight inflight;     /* physical: these */
     struct snapshot running;      /* what the list of running transactions has brought so far */
     bool list_wanted;             /* one that begins from now on */
     bool list_asked;              /* one is under way */

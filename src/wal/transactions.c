@@ -102,6 +102,23 @@ static bool add_oid(struct wal_oids *oids, uint32_t oid)
     return true;
 }
 
+static int compare_files(const void *a, const void *b)
+{
+    const struct relfile *left = a, *right = b;
+
+    return left->node != right->node
+               ? (left->node > right->node) - (left->node < right->node)
+               : (left->tablespace > right->tablespace) - (left->tablespace < right->tablespace);
+}
+
+bool wal_commit_drops(const struct wal_commit *commit, struct relfile file)
+{
+    const struct wal_files *dropped = commit->dropped;
+
+    return dropped->len > 0 &&
+           bsearch(&file, dropped->at, dropped->len, sizeof(*dropped->at), compare_files) != NULL;
+}
+
 static int compare_oids(const void *a, const void *b)
 {
     const uint32_t *left = a, *right = b;
@@ -305,6 +322,9 @@ static bool committed(struct wal_transactions *self)
         return false;
     }
     sort_oids(&self->redefined);
+    if (self->dropped.len > 1) {
+        qsort(self->dropped.at, self->dropped.len, sizeof(*self->dropped.at), compare_files);
+    }
     commit->xid = self->top;
     commit->lsn = wal_records_end(&self->records);
     commit->lost = open_is_lost(&self->open, self->top);

@@ -36,12 +36,13 @@ struct wal_files {
 
 /* One that has committed. All is borrowed until the next call. */
 struct wal_commit {
-    uint32_t xid;                     /* of the top transaction */
-    uint64_t lsn;                     /* the COMMIT record's end */
-    bool lost;                        /* what it has changed isn't known in full */
-    const struct open_node *first;    /* what it has changed; wal_change_next */
-    const struct wal_files *dropped;  /* files: of relations that got new ones, or are gone */
-    const struct wal_oids *redefined; /* relations, by relcache invalidations */
+    uint32_t xid;                  /* of the top transaction */
+    uint64_t lsn;                  /* the COMMIT record's end */
+    bool lost;                     /* what it has changed isn't known in full */
+    const struct open_node *first; /* what it has changed; wal_change_next */
+    const struct wal_files
+        *dropped; /* files: of relations that got new ones, or are gone; sorted */
+    const struct wal_oids *redefined; /* relations, by relcache invalidations; sorted, each once */
     bool all_redefined;               /* all may be */
     bool catalog;                     /* anything in the database's catalog has changed */
 };
@@ -83,6 +84,9 @@ enum wal_change { WAL_CHANGE_FILE, WAL_CHANGE_RESYNC, WAL_CHANGE_CONTENT, WAL_CH
 /* What a change of a commit is: `content` of CONTENT, which names a table. */
 enum wal_change wal_change_of(const struct wal_transactions *transactions,
                               const struct open_node *change, struct slice *content);
+
+/* Whether it has dropped the file. */
+bool wal_commit_drops(const struct wal_commit *commit, struct relfile file);
 
 const struct open_node *wal_change_next(const struct wal_transactions *transactions,
                                         const struct open_node *change);

@@ -22,7 +22,7 @@ static bool listed(struct barrier *barrier, const uint32_t *xids, size_t count, 
 
 /* A barrier at START with these on its list. */
 #define LISTED(barrier, ...)                                                                       \
-    (barrier_start(barrier, RESYNC_RECONNECTED), barrier_asked(barrier),                           \
+    (barrier_start(barrier, RESYNC_RECONNECTED, BARRIER_HOLD_US), barrier_asked(barrier),                           \
      listed((barrier), (const uint32_t[]){__VA_ARGS__},                                            \
             sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t), START))
 
@@ -64,7 +64,7 @@ static void holds_until_listed(void)
 {
     struct barrier barrier = {0};
 
-    barrier_start(&barrier, RESYNC_RECONNECTED);
+    barrier_start(&barrier, RESYNC_RECONNECTED, BARRIER_HOLD_US);
     CHECK(barrier_holds(&barrier));
     CHECK(listed(&barrier, NULL, 0, START)); /* somebody else's, from before */
     CHECK(barrier_holds(&barrier));
@@ -231,7 +231,7 @@ static void begins_anew(void)
     CHECK(!barrier_holds(&barrier));
     LATE(&barrier, 100, 101);
     SEE(&barrier, TOO_LATE, 101);             /* one was missed, but */
-    barrier_start(&barrier, RESYNC_OVERFLOW); /* another resync stands for it */
+    barrier_start(&barrier, RESYNC_OVERFLOW, BARRIER_HOLD_US); /* another resync stands for it */
     CHECK(barrier_holds(&barrier));
     CHECK(!barrier_take_due(&barrier, END, TOO_LATE));
     barrier_asked(&barrier);
