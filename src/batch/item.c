@@ -102,6 +102,7 @@ const char *resync_text(enum resync reason)
         [RESYNC_OVERFLOW] = "overflow",
         [RESYNC_FAILSAFE] = "failsafe",
         [RESYNC_REQUESTED] = "requested",
+        [RESYNC_SCHEMA] = "schema",
         [RESYNC_MISSED] = "missed",
     };
 

@@ -24,6 +24,7 @@ enum resync {
     RESYNC_OVERFLOW,
     RESYNC_FAILSAFE, /* by the clock; or something came that could not be read */
     RESYNC_REQUESTED,
+    RESYNC_SCHEMA, /* the definition of a watched table has changed */
     RESYNC_MISSED, /* something was lost between a publisher and its readers */
     RESYNC_REASONS
 };

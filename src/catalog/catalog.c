@@ -38,6 +38,7 @@ void catalog_start(struct catalog *catalog, struct encoding *encoding, uint32_t 
     definitions_start(&catalog->definitions, encoding);
     if (catalog->by_file) {
         relfiles_start(&catalog->files, now_us);
+        ddl_start(&catalog->ddl, encoding, now_us);
     }
 }
 
@@ -141,7 +142,7 @@ bool catalog_wait_file(struct catalog *catalog, struct relfile file,
 bool catalog_wait_oid(struct catalog *catalog, uint32_t oid, bool must,
                       const struct arriving *arriving)
 {
-    struct relfile_wait *wait = relfiles_wait_oid(&catalog->files, oid);
+    struct relfile_wait *wait = relfiles_wait_oid(&catalog->files, oid, true);
 
     if (wait != NULL) {
         wait->must = must;
@@ -149,10 +150,27 @@ bool catalog_wait_oid(struct catalog *catalog, uint32_t oid, bool must,
     return wait_for(catalog, wait, arriving);
 }
 
+void catalog_changed(struct catalog *catalog)
+{
+    ddl_touch_catalog(&catalog->ddl, catalog->window->xid);
+}
+
+/* It may have a new file, or be new. */
+static void read_file_of(struct catalog *catalog, uint32_t oid)
+{
+    struct relfile_wait *wait = oid != 0 ? relfiles_wait_oid(&catalog->files, oid, false) : NULL;
+
+    if (wait != NULL) { /* else it is met as an unknown one */
+        part_extend(&wait->part, catalog->window->xid, catalog->past.commits);
+    }
+}
+
 void catalog_doubt(struct catalog *catalog, uint32_t oid, int64_t now_us)
 {
     const struct table_ref *ref = names_doubt(catalog->names, oid);
 
+    ddl_touch(&catalog->ddl, oid, catalog->window->xid);
+    read_file_of(catalog, oid);
     if (ref != NULL && ref->state != REF_AT_REST && catalog->compare_us > now_us) {
         catalog->compare_us = now_us;
     }
@@ -174,13 +192,14 @@ bool catalog_commit(struct catalog *catalog)
 bool catalog_is_pending(const struct catalog *catalog)
 {
     return touched_any(&catalog->touched, TOUCHED_UNKNOWN) || catalog->asked_unknown > 0 ||
-           relfiles_pending(&catalog->files) || catalog->doubt.any;
+           catalog->files.pending > 0 || catalog->doubt.any ||
+           (catalog->ddl.wanted && !catalog->ddl.ready);
 }
 
 bool catalog_is_hidden(const struct catalog *catalog)
 {
     return touched_any(&catalog->touched, TOUCHED_HIDDEN) || catalog->asked_hidden > 0 ||
-           relfiles_hidden(&catalog->files);
+           catalog->files.hidden > 0;
 }
 
 /* ---- questions ---- */
@@ -235,6 +254,7 @@ int64_t catalog_deadline(const struct catalog *catalog)
 
     due = clock_earlier(due, definitions_due(&catalog->definitions));
     due = clock_earlier(due, relfiles_due(&catalog->files));
+    due = clock_earlier(due, ddl_due(&catalog->ddl));
     if (catalog->doubt.any) {
         due = 0;
     }
@@ -286,6 +306,9 @@ void catalog_question(struct catalog *catalog, struct buffer *sql, int64_t now_u
     } else if (now_us >= relfiles_due(&catalog->files)) {
         catalog->state = CATALOG_FILES;
         relfiles_question(&catalog->files, sql);
+    } else if (now_us >= ddl_due(&catalog->ddl)) {
+        catalog->state = CATALOG_DDL;
+        ddl_question(&catalog->ddl, sql);
     } else if (now_us >= look_due(catalog)) {
         catalog->state = CATALOG_LOOKING;
         choose(catalog, now_us);
@@ -330,6 +353,8 @@ bool catalog_row(void *context, struct query_row *row)
     switch (catalog->state) {
     case CATALOG_FILES:
         return relfiles_row(&catalog->files, row);
+    case CATALOG_DDL:
+        return ddl_row(&catalog->ddl, row);
     case CATALOG_LOOKING:
         return lookup_row(&catalog->lookup, row);
     case CATALOG_RENAMES:
@@ -552,7 +577,7 @@ static bool take_one(struct catalog *catalog, size_t i, const struct visibility 
 /* Ends a look. New names may come faster than answers: then a resync stands for all. */
 static void end_look(struct catalog *catalog, int64_t now_us)
 {
-    size_t left = catalog->touched.queues[TOUCHED_UNKNOWN].len + catalog->files.unlooked;
+    size_t left = catalog->touched.queues[TOUCHED_UNKNOWN].len + catalog->files.pending;
 
     catalog->rounds = left > 0 && left >= catalog->unknown_left ? catalog->rounds + 1 : 0;
     catalog->unknown_left = left;
@@ -653,7 +678,7 @@ static enum catalog_event take_files(struct catalog *catalog, const struct visib
             relfiles_again(&catalog->files, wait);
             continue;
         }
-        if (kind == RELFILE_TABLE) {
+        if (kind == RELFILE_TABLE && wait->has_changes) {
             ok = hand_over(catalog, oid, &wait->part, now_us) && ok;
         }
         relfiles_done(&catalog->files, wait);
@@ -661,6 +686,18 @@ static enum catalog_event take_files(struct catalog *catalog, const struct visib
     relfiles_rest(&catalog->files, now_us);
     end_look(catalog, now_us);
     return ok ? CATALOG_FINE : CATALOG_FAILED;
+}
+
+static void take_ddl(struct catalog *catalog, const struct visibility *visibility, int64_t now_us)
+{
+    const struct part *part = &catalog->ddl.asked_part;
+    struct window_late late = {part->any, part->highest, UNSEEN_STREAMED};
+    bool all_seen = !part->any || shows_all_to(catalog, visibility, part->highest);
+
+    if (ddl_answered(&catalog->ddl)) {
+        window_resync_late(catalog->window, RESYNC_SCHEMA, &late, now_us);
+    }
+    ddl_confirm(&catalog->ddl, all_seen, now_us);
 }
 
 static void take_renames(struct catalog *catalog, int64_t now_us)
@@ -702,6 +739,9 @@ enum catalog_event catalog_answered(struct catalog *catalog, const struct visibi
     switch (answered) {
     case CATALOG_FILES:
         return take_files(catalog, visibility, now_us);
+    case CATALOG_DDL:
+        take_ddl(catalog, visibility, now_us);
+        break;
     case CATALOG_LOOKING:
         return take_look(catalog, visibility, now_us);
     case CATALOG_RENAMES:
@@ -729,6 +769,9 @@ void catalog_not_answered(struct catalog *catalog, int64_t now_us)
     }
     catalog->lookup.asked_count = catalog->round_left = 0;
     catalog->asked_unknown = catalog->asked_hidden = 0;
+    if (catalog->state == CATALOG_DDL) {
+        ddl_not_answered(&catalog->ddl);
+    }
     if (catalog->state == CATALOG_FILES) {
         relfiles_not_answered(&catalog->files);
     }
@@ -777,4 +820,5 @@ void catalog_free(struct catalog *catalog)
     definitions_free(&catalog->definitions);
     past_free(&catalog->past);
     relfiles_free(&catalog->files);
+    ddl_free(&catalog->ddl);
 }

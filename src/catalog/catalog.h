@@ -19,6 +19,7 @@
 #include "base/buffer.h"
 #include "base/encoding.h"
 #include "batch/window.h"
+#include "catalog/ddl.h"
 #include "catalog/definitions.h"
 #include "catalog/lookup.h"
 #include "catalog/pushdown.h"
@@ -35,6 +36,7 @@ enum catalog_state {
     CATALOG_FILES,    /* what relations some files belong to has been asked for */
     CATALOG_LOOKING,  /* names have been asked for */
     CATALOG_RENAMES,  /* whether anything has been renamed has */
+    CATALOG_DDL,      /* what definitions are now has */
     CATALOG_DEFINING, /* what keys are made of has */
     CATALOG_FILTERING /* whether what is filtered in the server still may be has */
 };
@@ -52,6 +54,7 @@ struct catalog {
     struct touched touched;
     bool by_file; /* changes name files; set by the owner */
     struct relfiles files;
+    struct ddl ddl; /* its `wanted` and `rules` are set by the owner */
     struct past past;
     struct lookup lookup;
     struct definitions definitions; /* its `wanted` is set by the owner */
@@ -104,8 +107,11 @@ bool catalog_wait_file(struct catalog *catalog, struct relfile file,
 bool catalog_wait_oid(struct catalog *catalog, uint32_t oid, bool must,
                       const struct arriving *arriving);
 
-/* The transaction under way has changed this relation's definition, in some way. */
+/* The transaction under way has changed this relation's definition, in some way; 0: of any. */
 void catalog_doubt(struct catalog *catalog, uint32_t oid, int64_t now_us);
+
+/* The transaction under way has changed something in the database's catalog. */
+void catalog_changed(struct catalog *catalog);
 
 /* A transaction begins: it may do DDL. */
 void catalog_begin(struct catalog *catalog);

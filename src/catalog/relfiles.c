@@ -28,7 +28,7 @@
     " ON d.datname = pg_catalog.current_database() WHERE "
 #define SEED_SQL                                                                                   \
     "(" RELATION_SQL "c.oid >= " FIRST_OID                                                         \
-    " AND c.relkind IN ('r', 'm', 't') AND c.relpersistence <> 't'"                                \
+    " AND c.relkind IN ('r', 'm', 't', 'i', 'S') AND c.relpersistence <> 't'"                      \
     " LIMIT " TEXT_OF(SEED_MAX) ")"
 #define NO_SEED_SQL "SELECT NULL, NULL, NULL WHERE false"
 #define OIDS_SQL    RELATION_SQL "c.oid = ANY ('{"
@@ -108,6 +108,14 @@ enum relfile_kind relfiles_find(const struct relfiles *files, struct relfile fil
 
 /* ---- waits ---- */
 
+static void count(struct relfiles *files, const struct relfile_wait *wait, size_t by)
+{
+    files->len += by;
+    files->unlooked += wait->looked ? 0 : by;
+    files->pending += wait->has_changes && !wait->looked ? by : 0;
+    files->hidden += wait->has_changes && wait->looked ? by : 0;
+}
+
 static void append(struct relfiles *files, struct relfile_wait *wait)
 {
     wait->next = NULL;
@@ -117,15 +125,15 @@ static void append(struct relfiles *files, struct relfile_wait *wait)
         files->last->next = wait;
     }
     files->last = wait;
-    files->len++;
-    files->unlooked += !wait->looked;
+    count(files, wait, 1);
 }
 
-static struct relfile_wait *new_wait(struct relfiles *files)
+static struct relfile_wait *new_wait(struct relfiles *files, bool has_changes)
 {
     struct relfile_wait *wait = files->len < RELFILES_WAITS_MAX ? calloc(1, sizeof(*wait)) : NULL;
 
     if (wait != NULL) {
+        wait->has_changes = has_changes;
         append(files, wait);
     }
     return wait;
@@ -142,7 +150,7 @@ struct relfile_wait *relfiles_wait_file(struct relfiles *files, struct relfile f
     if (entry == NULL) {
         return NULL;
     }
-    entry->wait = new_wait(files);
+    entry->wait = new_wait(files, true);
     if (entry->wait == NULL) {
         remove_entry(files, file);
         return NULL;
@@ -152,9 +160,9 @@ struct relfile_wait *relfiles_wait_file(struct relfiles *files, struct relfile f
     return entry->wait;
 }
 
-struct relfile_wait *relfiles_wait_oid(struct relfiles *files, uint32_t oid)
+struct relfile_wait *relfiles_wait_oid(struct relfiles *files, uint32_t oid, bool has_changes)
 {
-    struct relfile_wait *wait = new_wait(files);
+    struct relfile_wait *wait = new_wait(files, has_changes);
 
     if (wait != NULL) {
         wait->oid = oid;
@@ -177,16 +185,6 @@ bool relfiles_dropped(struct relfiles *files, struct relfile file)
     return false;
 }
 
-bool relfiles_pending(const struct relfiles *files)
-{
-    return files->unlooked > 0;
-}
-
-bool relfiles_hidden(const struct relfiles *files)
-{
-    return files->len > files->unlooked;
-}
-
 /* ---- the question ---- */
 
 int64_t relfiles_due(const struct relfiles *files)
@@ -194,7 +192,7 @@ int64_t relfiles_due(const struct relfiles *files)
     if (files->seed || files->unlooked > 0) {
         return 0;
     }
-    return relfiles_hidden(files) ? files->next_us : CLOCK_NEVER;
+    return files->len > 0 ? files->next_us : CLOCK_NEVER;
 }
 
 static void append_oids(const struct relfiles *files, struct buffer *sql)
@@ -322,8 +320,7 @@ struct relfile_wait *relfiles_next(struct relfiles *files, enum relfile_kind *ki
         return NULL;
     }
     files->asked--;
-    files->len--;
-    files->unlooked -= !wait->looked;
+    count(files, wait, (size_t)-1);
     files->first = wait->next;
     entry = wait->file.node != 0 ? entry_of(files, wait->file) : NULL;
     *kind = entry != NULL ? entry->kind : wait->answer;
@@ -352,8 +349,9 @@ void relfiles_again(struct relfiles *files, struct relfile_wait *wait)
 
 void relfiles_rest(struct relfiles *files, int64_t now_us)
 {
-    files->again_us =
-        relfiles_hidden(files) ? clock_earlier(files->again_us * 2, AGAIN_MAX_US) : AGAIN_MIN_US;
+    files->again_us = files->len > files->unlooked
+                          ? clock_earlier(files->again_us * 2, AGAIN_MAX_US)
+                          : AGAIN_MIN_US;
     files->next_us = clock_after(now_us, files->again_us);
 }
 
@@ -374,7 +372,7 @@ void relfiles_drop(struct relfiles *files)
         files->first = wait->next;
         relfiles_done(files, wait);
     }
-    files->len = files->asked = files->unlooked = 0;
+    files->len = files->asked = files->unlooked = files->pending = files->hidden = 0;
 }
 
 void relfiles_start(struct relfiles *files, int64_t now_us)

@@ -44,6 +44,7 @@ struct relfile_wait {
     struct relfile file; /* node: 0, `oid` says which relation */
     uint32_t oid;
     struct part part;
+    bool has_changes;
     bool must;    /* nothing else tells of them: if the relation is gone, a resync stands */
     bool dropped; /* the file has been, by a COMMIT in the stream which tells of it */
     bool looked;  /* it has been looked up, and was not there */
@@ -58,6 +59,8 @@ struct relfiles {
     size_t len;
     size_t asked;
     size_t unlooked; /* waits that have not been looked up yet */
+    size_t pending;  /* those of them that have changes */
+    size_t hidden;   /* waits with changes that have been looked up, and were not there */
     bool seed;       /* all tables are to be read */
     bool seeding;    /* they are being */
     int64_t next_us; /* when those that were not there are looked up again */
@@ -73,15 +76,13 @@ enum relfile_kind relfiles_find(const struct relfiles *files, struct relfile fil
 /* The wait for a file that isn't known yet, new or not. NULL: too many, or out of memory. */
 struct relfile_wait *relfiles_wait_file(struct relfiles *files, struct relfile file);
 
-/* A new wait for a relation. NULL: likewise. */
-struct relfile_wait *relfiles_wait_oid(struct relfiles *files, uint32_t oid);
+/*
+ * A new wait for a relation, also one without changes: that only has its file read. NULL: likewise.
+ */
+struct relfile_wait *relfiles_wait_oid(struct relfiles *files, uint32_t oid, bool has_changes);
 
 /* A file is gone. Whether changes of it wait. */
 bool relfiles_dropped(struct relfiles *files, struct relfile file);
-
-/* Whether changes wait that have not been looked up at all; or that were, and were not there. */
-bool relfiles_pending(const struct relfiles *files);
-bool relfiles_hidden(const struct relfiles *files);
 
 /* When to ask; CLOCK_NEVER: there is nothing to. */
 int64_t relfiles_due(const struct relfiles *files);

@@ -328,6 +328,7 @@ static bool start_parts(struct feed *feed)
                          .window = &feed->window,
                          .unseen = &feed->unseen,
                          .by_file = config->physical,
+                         .ddl = {.wanted = config->ddl, .rules = &feed->rules},
                          .definitions = {.log = feed->log, .wanted = config->window.max_keys > 0}};
     feed->intake = (struct intake){.names = feed->names,
                                    .catalog = &feed->catalog,

@@ -198,6 +198,7 @@ static bool redefined(void *context, const struct wal_commit *commit)
     bool ok;
 
     window_other(intake->window);
+    catalog_changed(intake->catalog);
     if (commit->dropped->more || commit->redefined->more) {
         window_resync_from(intake->window, RESYNC_OVERFLOW, intake->now_us);
     }
@@ -210,6 +211,9 @@ static bool redefined(void *context, const struct wal_commit *commit)
     ok = take_dropped(intake, commit->dropped, &rewritten);
     if (rewritten.unknown) {
         take_redefined(intake, commit->redefined, &rewritten);
+    }
+    if (commit->all_redefined || commit->redefined->more) {
+        catalog_doubt(intake->catalog, 0, intake->now_us);
     }
     for (size_t i = 0; i < commit->redefined->len; i++) {
         catalog_doubt(intake->catalog, commit->redefined->at[i], intake->now_us);
