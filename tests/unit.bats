@@ -26,6 +26,7 @@ unit() {
 @test "authentication" { unit auth; }
 @test "backoff" { unit backoff; }
 @test "the barrier before a resync" { unit barrier; }
+@test "WAL: pages, records, transactions" { unit wal; }
 @test "buffer" { unit buffer; }
 @test "the catalog" { unit catalog; }
 @test "connection parameters" { unit conninfo; }

@@ -9,6 +9,9 @@
 #define ID_ORIGIN     253
 #define ID_TOP_XID    252
 
+/* No block's header begins behind it. */
+#define HEAD_END (WAL_HEAD_MAX - 32)
+
 #define BLOCK_FORK  0x0f
 #define BLOCK_IMAGE 0x10
 #define BLOCK_SAME  0x80 /* of the same file as the block before */
@@ -167,6 +170,9 @@ static enum walk walk_head(struct wal_records *records, const unsigned char *hea
     record->file_count = 0;
     record->main = 0;
     while (result == WALK_DONE && walk.at < record->total) {
+        if (walk.at > HEAD_END) {
+            return WALK_BAD;
+        }
         if (!has(records, &walk, 1)) {
             return WALK_MORE;
         }
@@ -316,14 +322,15 @@ static size_t step_skip(struct wal_records *records, const struct slice *data)
 }
 
 /* A page begins: what it says must fit what is under way. */
-static bool take_page(struct wal_records *records, enum wal_event *event, struct error *error)
+static void take_page(struct wal_records *records, enum wal_event *event, struct error *error)
 {
     const struct wal_pages *pages = &records->pages;
-    bool inside = records->state == RECORDS_MAIN || records->state == RECORDS_SKIP ||
-                  (records->state == RECORDS_HEAD && records->have > 0);
+    bool total_is_known, inside = records->state == RECORDS_MAIN ||
+                                  records->state == RECORDS_SKIP ||
+                                  (records->state == RECORDS_HEAD && records->have > 0);
 
     if (records->state == RECORDS_SEGMENT) {
-        return true;
+        return;
     }
     if (records->state == RECORDS_FIRST) { /* nothing is known of what continues there */
         records->record.total = pages->start == PAGE_CONTINUES ? pages->rest : 0;
@@ -333,7 +340,7 @@ static bool take_page(struct wal_records *records, enum wal_event *event, struct
         records->wants_main = false;
         records->at = 0;
         records->state = RECORDS_SKIP;
-        return true;
+        return;
     }
     if (pages->start == PAGE_DROPPED || !inside) {
         records->have = 0;
@@ -342,14 +349,13 @@ static bool take_page(struct wal_records *records, enum wal_event *event, struct
         if (pages->start == PAGE_CONTINUES) {
             *event = bad(records, error, "a page continues what has ended");
         }
-        return *event == WAL_NOTHING;
+        return;
     }
-    /* The total isn't known yet where only some bytes of it have come. */
+    total_is_known = records->state != RECORDS_HEAD || records->have >= WAL_RECORD_HEADER;
     if (pages->start != PAGE_CONTINUES ||
-        (records->have == 0 && pages->rest != records->record.total - records->at)) {
+        (total_is_known && pages->rest != records->record.total - records->at)) {
         *event = bad(records, error, "the next page doesn't continue it");
     }
-    return *event == WAL_NOTHING;
 }
 
 /* One step with data of a page; returns how much was taken. */

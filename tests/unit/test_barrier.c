@@ -22,7 +22,7 @@ static bool listed(struct barrier *barrier, const uint32_t *xids, size_t count, 
 
 /* A barrier at START with these on its list. */
 #define LISTED(barrier, ...)                                                                       \
-    (barrier_start(barrier, RESYNC_RECONNECTED, BARRIER_HOLD_US), barrier_asked(barrier),                           \
+    (barrier_start(barrier, RESYNC_RECONNECTED, BARRIER_HOLD_US), barrier_asked(barrier),          \
      listed((barrier), (const uint32_t[]){__VA_ARGS__},                                            \
             sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t), START))
 
@@ -230,7 +230,7 @@ static void begins_anew(void)
     barrier_stop(&barrier);
     CHECK(!barrier_holds(&barrier));
     LATE(&barrier, 100, 101);
-    SEE(&barrier, TOO_LATE, 101);             /* one was missed, but */
+    SEE(&barrier, TOO_LATE, 101);                              /* one was missed, but */
     barrier_start(&barrier, RESYNC_OVERFLOW, BARRIER_HOLD_US); /* another resync stands for it */
     CHECK(barrier_holds(&barrier));
     CHECK(!barrier_take_due(&barrier, END, TOO_LATE));

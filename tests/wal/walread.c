@@ -97,10 +97,9 @@ int main(int argc, char **argv)
         return 2;
     }
     error_clear(&error);
-    printer.transactions =
-        wal_transactions_new(&taker, strtoull(argv[2], NULL, 10),
-                             (uint32_t)strtoul(argv[3], NULL, 10), 0,
-                             (uint32_t)strtoul(argv[1], NULL, 10));
+    printer.transactions = wal_transactions_new(&taker, strtoull(argv[2], NULL, 10),
+                                                (uint32_t)strtoul(argv[3], NULL, 10), 0,
+                                                (uint32_t)strtoul(argv[1], NULL, 10));
     ok = printer.transactions != NULL &&
          run(printer.transactions, argc > 4 ? (size_t)strtoul(argv[4], NULL, 10) : 65536, &error);
     if (!ok) {
