@@ -153,6 +153,7 @@ static bool add_new(struct open_xacts *open, uint32_t xid, struct relfile file, 
         if (head == 0) {
             return false;
         }
+        open->nodes[head].count = head;
         open->xacts++;
     }
     index = new_node(open, xid, file);
@@ -160,8 +161,8 @@ static bool add_new(struct open_xacts *open, uint32_t xid, struct relfile file, 
         return false;
     }
     open->nodes[index].count = count;
-    open->nodes[index].next = open->nodes[head].next;
-    open->nodes[head].next = index;
+    open->nodes[open->nodes[head].count].next = index;
+    open->nodes[head].count = index;
     open->last = index;
     return true;
 }

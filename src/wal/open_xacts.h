@@ -4,7 +4,8 @@
  *
  * 1. At most OPEN_XACTS_MAX of them, and OPEN_BYTES_MAX in all. Past that the detail of all is
  *    dropped: `lost`, and of those up to `lost_to` nothing is known from then on.
- * 2. Nodes of one xid are chained behind its head, a node of no file.
+ * 2. Nodes of one xid are chained behind its head, a node of no file whose count is the last one's
+ *    index, in the order of the first change of each.
  */
 #ifndef PGNUDGE_WAL_OPEN_XACTS_H
 #define PGNUDGE_WAL_OPEN_XACTS_H

@@ -233,9 +233,11 @@ static bool take_rows(struct wal_transactions *self, uint64_t count)
     const struct wal_record *record = &self->records.record;
 
     for (size_t i = 0; i < record->file_count; i++) {
-        /* The system's catalogs, as long as they haven't been rewritten. */
-        if (record->files[i].node >= WAL_FIRST_OID && record->xid != 0 &&
-            !open_add(&self->open, record->xid, record->files[i], count)) {
+        struct relfile file = record->files[i];
+
+        /* Below it are the system's catalogs, as long as they haven't been rewritten. */
+        if (file.node >= WAL_FIRST_OID && file.tablespace != OPEN_SPECIAL && record->xid != 0 &&
+            !open_add(&self->open, record->xid, file, count)) {
             return false;
         }
     }
