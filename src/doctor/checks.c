@@ -78,6 +78,10 @@ static void enter(struct checks *checks, enum checks_state state, bool just, int
     checks->state = state;
     checks->entered_us = now_us;
     switch (state) {
+    case CHECKS_WAL_LOGIN:
+        close_side(checks, SIDE_SENDER);
+        start_login(checks, now_us);
+        break;
     case CHECKS_SENDER_LOGIN:
     case CHECKS_ORDINARY_LOGIN:
     case CHECKS_REPLICA_LOGIN:
@@ -152,10 +156,11 @@ static void first_login(struct checks *checks, enum side side, int64_t now_us)
 
 static void logged_in(struct checks *checks, int64_t now_us)
 {
-    if (checks->state == CHECKS_REPLICA_LOGIN) {
-        enter(checks, CHECKS_REPLICA_FACTS, true, now_us);
+    if (checks->state == CHECKS_REPLICA_LOGIN || checks->state == CHECKS_WAL_LOGIN) {
+        enter(checks, (enum checks_state)(checks->state + 1), true, now_us);
         return;
     }
+    checks->had_sender |= checks->state == CHECKS_SENDER_LOGIN;
     if (checks->encoding == NULL) {
         first_login(checks, question_side(checks->state), now_us);
     }
@@ -170,6 +175,14 @@ static void next_replica(struct checks *checks, int64_t now_us)
 {
     close_side(checks, SIDE_REPLICA);
     checks->replica++;
+    enter(checks, CHECKS_REPLICA_LOGIN, false, now_us);
+}
+
+/* WAL is streamed, or is not, for this error: the connection has served. */
+static void end_wal(struct checks *checks, const struct error *error, int64_t now_us)
+{
+    transport_report(checks, error);
+    close_side(checks, SIDE_SENDER);
     enter(checks, CHECKS_REPLICA_LOGIN, false, now_us);
 }
 
@@ -208,6 +221,9 @@ static void login_failed(struct checks *checks, struct error *error, int64_t now
     case CHECKS_CHANNEL_LOGIN:
         channel_failed(checks, error, now_us);
         return;
+    case CHECKS_WAL_LOGIN:
+        end_wal(checks, error, now_us);
+        return;
     default:
         connecting_report_replica_failure(checks, error);
         next_replica(checks, now_us);
@@ -239,7 +255,7 @@ static void no_slot(struct checks *checks, struct error *error, int64_t now_us)
     if (checks->plugin < PLUGINS) {
         plugins_report(checks);
     }
-    enter(checks, CHECKS_REPLICA_LOGIN, false, now_us);
+    enter(checks, CHECKS_WAL_LOGIN, false, now_us);
 }
 
 /* The making of a slot has been cancelled. */
@@ -250,7 +266,7 @@ static void slot_waited(struct checks *checks, int64_t now_us)
         return;
     }
     round_trip_report_left_out(checks);
-    enter(checks, CHECKS_REPLICA_LOGIN, false, now_us);
+    enter(checks, CHECKS_WAL_LOGIN, false, now_us);
 }
 
 static void take_facts(struct checks *checks)
@@ -268,7 +284,7 @@ static void end_round_trip(struct checks *checks, const struct error *error, int
     stream_free(checks->stream);
     checks->stream = NULL;
     close_side(checks, SIDE_SENDER);
-    enter(checks, CHECKS_REPLICA_LOGIN, false, now_us);
+    enter(checks, CHECKS_WAL_LOGIN, false, now_us);
 }
 
 /* The state's question has been answered. */
@@ -277,6 +293,7 @@ static void answered(struct checks *checks, int64_t now_us)
     struct error error;
 
     switch (checks->state) {
+    case CHECKS_WAL_LOGIN:
     case CHECKS_SENDER_LOGIN:
     case CHECKS_ORDINARY_LOGIN:
     case CHECKS_REPLICA_LOGIN:
@@ -342,10 +359,14 @@ static void answered(struct checks *checks, int64_t now_us)
     case CHECKS_ROUND_TRIP_ARM:
     case CHECKS_ROUND_TRIP_SLOT:
     case CHECKS_ROUND_TRIP_START:
+    case CHECKS_WAL_POSITION:
         enter(checks, (enum checks_state)(checks->state + 1), true, now_us);
         return;
     case CHECKS_ROUND_TRIP:
         end_round_trip(checks, NULL, now_us);
+        return;
+    case CHECKS_WAL_START:
+        end_wal(checks, NULL, now_us);
         return;
     case CHECKS_REPLICA_FACTS:
         connecting_report_replica(checks);
@@ -388,6 +409,7 @@ static void refused(struct checks *checks, struct error *error, int64_t now_us)
     bool lives = checks->query.ready;
 
     switch (checks->state) {
+    case CHECKS_WAL_LOGIN:
     case CHECKS_SENDER_LOGIN:
     case CHECKS_ORDINARY_LOGIN:
     case CHECKS_REPLICA_LOGIN:
@@ -396,6 +418,10 @@ static void refused(struct checks *checks, struct error *error, int64_t now_us)
         return;
     case CHECKS_ROUND_TRIP:
         end_round_trip(checks, error, now_us);
+        return;
+    case CHECKS_WAL_POSITION:
+    case CHECKS_WAL_START:
+        end_wal(checks, error, now_us);
         return;
     case CHECKS_REPLICA_FACTS:
         connecting_report_replica_failure(checks, error);
@@ -425,8 +451,9 @@ static void refused(struct checks *checks, struct error *error, int64_t now_us)
 
 static bool is_login(const struct checks *checks)
 {
-    return checks->state == CHECKS_SENDER_LOGIN || checks->state == CHECKS_ORDINARY_LOGIN ||
-           checks->state == CHECKS_REPLICA_LOGIN || checks->state == CHECKS_CHANNEL_LOGIN;
+    return checks->state == CHECKS_WAL_LOGIN || checks->state == CHECKS_SENDER_LOGIN ||
+           checks->state == CHECKS_ORDINARY_LOGIN || checks->state == CHECKS_REPLICA_LOGIN ||
+           checks->state == CHECKS_CHANNEL_LOGIN;
 }
 
 static bool makes_slot(const struct checks *checks)

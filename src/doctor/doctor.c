@@ -123,6 +123,7 @@ static void finish_report(struct doctor *doctor)
 {
     if (doctor->checks.config->listen == NULL) {
         plugins_recommend(&doctor->checks);
+        transport_recommend(&doctor->checks);
     }
     report_end(doctor->report);
     doctor->reported = true;

@@ -155,7 +155,9 @@ static void recommend_plugin(struct checks *checks)
     struct report *report = checks->report;
     enum plugin chosen = checks_chosen(checks);
 
-    if (chosen == PLUGINS) {
+    if (checks->config->physical) {
+        report_plugin(report, NULL, "none is needed: --transport physical decodes nothing");
+    } else if (chosen == PLUGINS) {
         report_plugin(report, NULL,
                       report_count(report, CHECK_FAIL) > 0
                           ? "fix what failed first"

@@ -4,6 +4,8 @@
 #include "decode/plugins.h"
 #include "doctor/state.h"
 #include "server/pooler.h"
+#include "wal/format.h"
+#include "wire/lsn.h"
 
 #define IDENTITY_SQL "SELECT " SQL_IDENTITY
 #define REPLICA_SQL  "SELECT " SQL_SYSTEM_ID ", pg_catalog.pg_is_in_recovery()::text"
@@ -39,6 +41,9 @@ static const struct {
     [CHECKS_ROUND_TRIP_SLOT] = {SIDE_SENDER, "slot", NULL, false},
     [CHECKS_ROUND_TRIP_START] = {SIDE_SENDER, "round trip", NULL, false},
     [CHECKS_ROUND_TRIP] = {.side = SIDE_SENDER, .check = "round trip"},
+    [CHECKS_WAL_LOGIN] = {.side = SIDE_SENDER},
+    [CHECKS_WAL_POSITION] = {SIDE_SENDER, "physical WAL", "IDENTIFY_SYSTEM", false},
+    [CHECKS_WAL_START] = {SIDE_SENDER, "physical WAL", NULL, false},
     [CHECKS_REPLICA_LOGIN] = {.side = SIDE_REPLICA},
     [CHECKS_CHANNEL_LOGIN] = {.side = SIDE_CHANNEL},
     [CHECKS_CHANNEL_POOLER] = {SIDE_CHANNEL, "channel", POOLER_SQL, false},
@@ -120,9 +125,11 @@ bool question_applies(const struct checks *checks, enum checks_state state)
         return known && asked && checks->config->window.max_keys > 0;
     case CHECKS_BLOCKERS:
         return known && asked && !facts_in_recovery(&checks->facts);
+    case CHECKS_WAL_LOGIN:
+        return transport_is_worth_trying(checks);
     case CHECKS_ARM:
-        return checks->login[SIDE_SENDER] != NULL && server_takes_slots(checks) &&
-               !checks->slot_failed && checks->plugin < PLUGINS;
+        return !checks->config->physical && checks->login[SIDE_SENDER] != NULL &&
+               server_takes_slots(checks) && !checks->slot_failed && checks->plugin < PLUGINS;
     case CHECKS_ROUND_TRIP_ARM:
         return checks->login[SIDE_SENDER] != NULL && checks->login[SIDE_ORDINARY] != NULL &&
                checks_chosen(checks) < PLUGINS && !checks->slot_failed &&
@@ -145,6 +152,8 @@ bool question_applies(const struct checks *checks, enum checks_state state)
     case CHECKS_ROUND_TRIP_SLOT:
     case CHECKS_ROUND_TRIP_START:
     case CHECKS_ROUND_TRIP:
+    case CHECKS_WAL_POSITION:
+    case CHECKS_WAL_START:
     case CHECKS_REPLICA_FACTS:
         break;
     }
@@ -162,7 +171,7 @@ static void append_command(struct checks *checks, struct buffer *sql)
     switch (checks->state) {
     case CHECKS_FACTS:
         facts_query(sql);
-        facts_counts(sql, sender != NULL ? conn_cancel_key(sender)->pid : 0);
+        facts_counts(sql, sender != NULL ? conn_cancel_key(sender)->pid : 0, checks_major(checks));
         buffer_text(sql, " UNION ALL SELECT 'sign', sign FROM (" PLATFORM_SIGNS_SQL ") s");
         break;
     case CHECKS_TABLES:
@@ -183,6 +192,9 @@ static void append_command(struct checks *checks, struct buffer *sql)
     case CHECKS_SLOT:
     case CHECKS_ROUND_TRIP_SLOT:
         command_create_slot(sql, checks->slot, plugins[plugin].name);
+        break;
+    case CHECKS_WAL_START:
+        command_start_physical(sql, checks->wal_position - checks->wal_position % WAL_PAGE);
         break;
     case CHECKS_CHANNEL:
         channel_look_sql(sql, channel_name(checks));
@@ -212,6 +224,16 @@ static bool on_identity(void *context, struct query_row *row)
     }
     snprintf(checks->identity, sizeof(checks->identity), "%.*s", (int)value.len, value.data);
     return true;
+}
+
+/* IDENTIFY_SYSTEM's: the system identifier, the timeline, the position, … */
+static bool on_position(void *context, struct query_row *row)
+{
+    struct checks *checks = context;
+    struct slice id, timeline, position;
+
+    return query_row_next(row, &id) && query_row_next(row, &timeline) &&
+           query_row_next(row, &position) && lsn_read(position, &checks->wal_position);
 }
 
 static bool on_replica(void *context, struct query_row *row)
@@ -282,6 +304,9 @@ static void *row_context(struct checks *checks, query_row_fn **on_row)
         return checks;
     case CHECKS_BLOCKERS:
         *on_row = blockers_row;
+        return checks;
+    case CHECKS_WAL_POSITION:
+        *on_row = on_position;
         return checks;
     case CHECKS_REPLICA_FACTS:
         *on_row = on_replica;

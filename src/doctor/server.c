@@ -10,7 +10,7 @@
 #define SHORT_TIMEOUT_US   (3 * CLOCK_S) /* below that a busy network ends streams */
 #define TIMEOUT_FIX        "options='-c wal_sender_timeout=60s' in the connection string"
 
-static int version_of(const struct checks *checks)
+int checks_major(const struct checks *checks)
 {
     enum side side = checks->login[SIDE_ORDINARY] != NULL ? SIDE_ORDINARY : SIDE_SENDER;
     const struct conn *conn = checks_conn(checks, side);
@@ -39,12 +39,14 @@ static void report_wal_level(struct checks *checks)
     const struct facts *facts = &checks->facts;
     const char *level = facts->text[FACT_WAL_LEVEL];
 
-    if (facts->known[FACT_EFFECTIVE_WAL_LEVEL] && strcmp(level, "logical") != 0 &&
-        decodes(checks)) {
+    if (checks->config->physical && strcmp(level, "minimal") != 0) {
+        report_check(checks->report, CHECK_OK, "wal_level", "%s, which is enough", level);
+    } else if (facts->known[FACT_EFFECTIVE_WAL_LEVEL] && strcmp(level, "logical") != 0 &&
+               decodes(checks)) {
         report_check(checks->report, CHECK_OK, "wal_level", "%s, effectively logical", level);
     } else if (decodes(checks)) {
         report_check(checks->report, CHECK_OK, "wal_level", "%s", level);
-    } else if (version_of(checks) >= DECODING_ON_DEMAND && strcmp(level, "replica") == 0) {
+    } else if (checks_major(checks) >= DECODING_ON_DEMAND && strcmp(level, "replica") == 0) {
         report_check(checks->report, CHECK_OK, "wal_level",
                      "%s, which this version raises for the first logical slot", level);
     } else {
@@ -170,7 +172,9 @@ void server_report(struct checks *checks)
                      "trip");
     }
     report_wal_level(checks);
-    report_room(checks, "slots", FACT_SLOTS, FACT_MAX_SLOTS, 0);
+    if (!checks->config->physical) {
+        report_room(checks, "slots", FACT_SLOTS, FACT_MAX_SLOTS, 0);
+    }
     report_room(checks, "walsenders", FACT_SENDERS, FACT_MAX_SENDERS, own);
     report_sender_timeout(checks);
     report_synchronous(checks);
@@ -184,5 +188,5 @@ bool server_takes_slots(const struct checks *checks)
 
     return facts->known[FACT_IDENTITY] &&
            facts_number(facts, FACT_SLOTS) < facts_number(facts, FACT_MAX_SLOTS) &&
-           (decodes(checks) || version_of(checks) >= DECODING_ON_DEMAND);
+           (decodes(checks) || checks_major(checks) >= DECODING_ON_DEMAND);
 }

@@ -13,7 +13,6 @@
 #include "batch/definition.h"
 #include "bridge/channel.h"
 #include "catalog/publications.h"
-#include "doctor/platform.h"
 #include "doctor/report.h"
 #include "doctor/tables.h"
 #include "feed/feed.h"
@@ -23,6 +22,7 @@
 #include "repl/command.h"
 #include "repl/stream.h"
 #include "server/facts.h"
+#include "server/platform.h"
 #include "server/serversql.h"
 
 /* In this order, but for what doesn't apply, and ARM to DROP once for each plugin. */
@@ -51,6 +51,9 @@ enum checks_state {
     CHECKS_ROUND_TRIP_SLOT,
     CHECKS_ROUND_TRIP_START,
     CHECKS_ROUND_TRIP,
+    CHECKS_WAL_LOGIN, /* the walsender's connection anew */
+    CHECKS_WAL_POSITION,
+    CHECKS_WAL_START,
     CHECKS_REPLICA_LOGIN,
     CHECKS_REPLICA_FACTS,
     CHECKS_CHANNEL_LOGIN, /* with --listen the first state */
@@ -105,7 +108,10 @@ struct checks {
     enum plugin_verdict verdicts[PLUGINS];
     struct error refusals[PLUGINS];
     char slot[SLOT_NAME_MAX];
-    bool slot_failed; /* for a reason that is no plugin's */
+    bool had_sender;       /* a walsender's login has succeeded */
+    bool has_physical;     /* WAL can be streamed, and read */
+    uint64_t wal_position; /* up to where it is flushed */
+    bool slot_failed;      /* for a reason that is no plugin's */
     struct cancel *cancel;
     unsigned cancels;                     /* begun for this slot */
     unsigned strays;                      /* cancel signals that came late */
@@ -201,8 +207,21 @@ void server_report_platform(struct checks *checks);
 
 void server_report(struct checks *checks);
 
+/* The server's version; 0: not known. */
+int checks_major(const struct checks *checks);
+
 /* Whether making a slot has a prospect: settings and room. */
 bool server_takes_slots(const struct checks *checks);
+
+/* ---- transport.c: WAL without decoding ---- */
+
+bool transport_is_worth_trying(const struct checks *checks);
+
+/* The server streams WAL, or doesn't, for this error. */
+void transport_report(struct checks *checks, const struct error *error);
+
+/* Which transport is better here, and why; after the plugins. */
+void transport_recommend(struct checks *checks);
 
 /* ---- channel.c: --notify and --listen ---- */
 

@@ -25,6 +25,9 @@ static const char *const names[FACTS] = {
     [FACT_BLOCK_SIZE] = "wal_block_size",
     [FACT_SEGMENT_SIZE] = "wal_segment_size",
     [FACT_KEEP_SIZE] = "wal_keep_size",
+    [FACT_ROWS_HERE] = "rows_here",
+    [FACT_ROWS] = "rows",
+    [FACT_IMAGES] = "images",
     [FACT_TABLES] = "tables",
     [FACT_UNLOGGED] = "unlogged",
     [FACT_KEYLESS] = "keyless",
@@ -46,6 +49,18 @@ static const char *const names[FACTS] = {
     " UNION ALL SELECT 'slots', count(*)::text FROM pg_catalog.pg_replication_slots"               \
     " UNION ALL SELECT 'senders', count(*)::text FROM pg_catalog.pg_stat_replication"
 
+#define ROWS_SQL                                                                                   \
+    " UNION ALL SELECT v.name, v.value::text FROM (SELECT sum(d.written) AS rows,"                 \
+    " sum(d.written) FILTER (WHERE d.datname = pg_catalog.current_database()) AS rows_here"        \
+    " FROM (SELECT datname, tup_inserted + tup_updated + tup_deleted AS written"                   \
+    " FROM pg_catalog.pg_stat_database) d) s, LATERAL"                                             \
+    " (VALUES ('rows', s.rows), ('rows_here', s.rows_here)) v(name, value)"
+#define IMAGES_SQL                                                                                 \
+    " UNION ALL SELECT 'images',"                                                                  \
+    " least(100, (wal_fpi * 819200 / nullif(wal_bytes, 0))::int)::text"                            \
+    " FROM pg_catalog.pg_stat_wal"
+#define IMAGES_SINCE 14
+
 #define STANDBYS_SQL                                                                               \
     " UNION ALL SELECT 'standbys', count(*)::text FROM pg_catalog.pg_stat_replication r"           \
     " WHERE r.pid <> %u AND NOT EXISTS (SELECT FROM pg_catalog.pg_replication_slots s"             \
@@ -66,9 +81,10 @@ void facts_query(struct buffer *sql)
     buffer_text(sql, SETTINGS_SQL);
 }
 
-void facts_counts(struct buffer *sql, uint32_t sender_pid)
+void facts_counts(struct buffer *sql, uint32_t sender_pid, int major)
 {
-    buffer_text(sql, COUNTS_SQL);
+    buffer_text(sql, COUNTS_SQL ROWS_SQL);
+    buffer_text(sql, major >= IMAGES_SINCE ? IMAGES_SQL : "");
     buffer_format(sql, STANDBYS_SQL, sender_pid);
     buffer_text(sql, TABLES_SQL);
 }

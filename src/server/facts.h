@@ -33,9 +33,12 @@ enum fact {
     FACT_BLOCK_SIZE, /* of WAL, bytes, as is the next */
     FACT_SEGMENT_SIZE,
     FACT_KEEP_SIZE, /* wal_keep_size, megabytes */
-    FACT_TABLES,    /* ordinary ones, partitions too, but for the system's */
-    FACT_UNLOGGED,  /* of FACT_TABLES, as is the next */
-    FACT_KEYLESS,   /* without a usable replica identity */
+    FACT_ROWS_HERE, /* written since the statistics began, in the database; in all of them */
+    FACT_ROWS,
+    FACT_IMAGES,   /* percent of WAL that is page images, from 14 on */
+    FACT_TABLES,   /* ordinary ones, partitions too, but for the system's */
+    FACT_UNLOGGED, /* of FACT_TABLES, as is the next */
+    FACT_KEYLESS,  /* without a usable replica identity */
     FACTS
 };
 
@@ -58,8 +61,8 @@ struct facts {
 /* Appends the query for those that a stream has to know, down to FACT_OLDEST_XID but the counts. */
 void facts_query(struct buffer *sql);
 
-/* Appends to it the counts. `sender_pid`: of the asker's own walsender, or 0. */
-void facts_counts(struct buffer *sql, uint32_t sender_pid);
+/* Appends to it the counts. `sender_pid`: of the asker's own walsender, or 0; `major`: version. */
+void facts_counts(struct buffer *sql, uint32_t sender_pid, int major);
 
 /* Takes a row's name and value; what has another name is left out. False: out of memory. */
 bool facts_take(struct facts *facts, struct slice name, struct slice value);

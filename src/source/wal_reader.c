@@ -94,9 +94,11 @@ static void on_abort(void *context, uint32_t xid)
     sink->rolled_back(sink->context, xid);
 }
 
-static bool on_message(void *context, struct slice content)
+static bool on_message(void *context, struct slice content, uint64_t lsn)
 {
-    return take_content(context, content);
+    struct wal_reader *reader = context;
+
+    return lsn <= reader->setup.flushed || take_content(reader, content);
 }
 
 static void on_running(void *context, const struct wal_running *running)

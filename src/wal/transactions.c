@@ -196,8 +196,9 @@ static bool take_message(struct wal_transactions *self)
     if (size <= WAL_CONTENT_MAX && size <= self->have - content_at) {
         content = (struct slice){(const char *)main + content_at, (size_t)size};
     }
-    return main[4] != 0 ? keep_message(self, content)
-                        : self->taker.message(self->taker.context, content);
+    return main[4] != 0
+               ? keep_message(self, content)
+               : self->taker.message(self->taker.context, content, wal_records_end(&self->records));
 }
 
 enum wal_change wal_change_of(const struct wal_transactions *self, const struct open_node *change,

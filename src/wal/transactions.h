@@ -60,8 +60,11 @@ struct wal_taker {
     /* It has been rolled back: a top transaction, or one below. */
     void (*abort)(void *context, uint32_t xid);
 
-    /* A message outside of transactions. NULL data: it is longer than any table's name. */
-    bool (*message)(void *context, struct slice content);
+    /*
+     * A message outside of transactions. NULL data: it is longer than any table's name. `lsn`: its
+     * record's end.
+     */
+    bool (*message)(void *context, struct slice content, uint64_t lsn);
     void (*running)(void *context, const struct wal_running *running);
 };
 

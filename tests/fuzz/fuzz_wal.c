@@ -54,8 +54,9 @@ static void on_abort(void *context, uint32_t xid)
     add(context, xid);
 }
 
-static bool on_message(void *context, struct slice content)
+static bool on_message(void *context, struct slice content, uint64_t lsn)
 {
+    MUST(lsn % WAL_ALIGN == 0);
     MUST(content.len <= WAL_CONTENT_MAX);
     add(context, content.len);
     return true;

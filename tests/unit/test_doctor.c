@@ -2,8 +2,8 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
-#include "doctor/platform.h"
 #include "doctor/report.h"
+#include "server/platform.h"
 
 #include "check.h"
 

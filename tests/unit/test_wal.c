@@ -91,8 +91,9 @@ static void on_abort(void *context, uint32_t xid)
     say(context, "A%" PRIu32 ";", xid);
 }
 
-static bool on_message(void *context, struct slice content)
+static bool on_message(void *context, struct slice content, uint64_t lsn)
 {
+    CHECK(lsn > START && lsn % WAL_ALIGN == 0);
     say(context, "M%.*s%s;", (int)content.len, content.data != NULL ? content.data : "",
         content.data == NULL ? "?" : "");
     return true;

@@ -58,9 +58,10 @@ static void rolled_back(void *context, uint32_t xid)
     printf("abort %" PRIu32 "\n", xid);
 }
 
-static bool message(void *context, struct slice content)
+static bool message(void *context, struct slice content, uint64_t lsn)
 {
     (void)context;
+    (void)lsn;
     printf("message %.*s\n", (int)content.len, content.len > 0 ? content.data : "");
     return true;
 }

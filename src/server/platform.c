@@ -1,4 +1,4 @@
-#include "doctor/platform.h"
+#include "server/platform.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Who runs the server, as far as that shows: it decides where a setting is changed. */
-#ifndef PGNUDGE_DOCTOR_PLATFORM_H
-#define PGNUDGE_DOCTOR_PLATFORM_H
+#ifndef PGNUDGE_SERVER_PLATFORM_H
+#define PGNUDGE_SERVER_PLATFORM_H
 
 #include "base/buffer.h"
 
