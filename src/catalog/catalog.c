@@ -189,8 +189,18 @@ bool catalog_commit(struct catalog *catalog)
     return past_streamed(&catalog->past, catalog->window->xid);
 }
 
+/* The same few tables are redefined as fast as they are looked up. */
+static bool is_overrun(const struct catalog *catalog)
+{
+    return catalog->by_file && catalog->rounds >= ROUNDS_MAX &&
+           catalog->unknown_left <= LOOKUP_ASKED_MAX;
+}
+
 bool catalog_is_pending(const struct catalog *catalog)
 {
+    if (is_overrun(catalog)) {
+        return false; /* what is named late comes with the next batch */
+    }
     return touched_any(&catalog->touched, TOUCHED_UNKNOWN) || catalog->asked_unknown > 0 ||
            catalog->files.pending > 0 || catalog->doubt.any ||
            (catalog->ddl.wanted && !catalog->ddl.ready);
@@ -581,7 +591,7 @@ static void end_look(struct catalog *catalog, int64_t now_us)
 
     catalog->rounds = left > 0 && left >= catalog->unknown_left ? catalog->rounds + 1 : 0;
     catalog->unknown_left = left;
-    if (catalog->rounds >= ROUNDS_MAX) {
+    if (catalog->rounds >= ROUNDS_MAX && !is_overrun(catalog)) {
         catalog_overflow(catalog, now_us);
     } else if (left == 0 && !catalog_is_hidden(catalog)) {
         window_all_known(catalog->window);
