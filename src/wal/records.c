@@ -329,9 +329,6 @@ static void take_page(struct wal_records *records, enum wal_event *event, struct
                                   records->state == RECORDS_SKIP ||
                                   (records->state == RECORDS_HEAD && records->have > 0);
 
-    if (records->state == RECORDS_SEGMENT) {
-        return;
-    }
     if (records->state == RECORDS_FIRST) { /* nothing is known of what continues there */
         records->record.total = pages->start == PAGE_CONTINUES ? pages->rest : 0;
         records->record.manager = WAL_STANDBY;
@@ -379,9 +376,8 @@ static size_t step_data(struct wal_records *records, const struct slice *data, s
         len = (size_t)(wal_records_end(records) - records->pages.position);
         len = len < data->len ? len : data->len;
         break;
-    case RECORDS_SEGMENT:
-        return data->len;
-    case RECORDS_FIRST: /* a page's start ends it */
+    case RECORDS_SEGMENT: /* not read by pages */
+    case RECORDS_FIRST:   /* a page's start ends it */
         break;
     }
     return len;
@@ -410,6 +406,15 @@ static void follow(struct wal_records *records, enum wal_event *event)
     }
 }
 
+/* Behind a switch there may be pages without a header. */
+static void skip_segment(struct wal_records *records, struct slice *input)
+{
+    uint32_t size = records->pages.segment_size;
+    size_t left = (size_t)(size - records->pages.position % size);
+
+    wal_pages_skip(&records->pages, input, input->len < left ? input->len : left);
+}
+
 enum wal_event wal_records_next(struct wal_records *records, struct slice *input,
                                 struct slice *piece, struct error *error)
 {
@@ -420,6 +425,13 @@ enum wal_event wal_records_next(struct wal_records *records, struct slice *input
         follow(records, &event);
         if (event != WAL_NOTHING) {
             break;
+        }
+        if (records->state == RECORDS_SEGMENT) {
+            skip_segment(records, input);
+            if (input->len == 0) {
+                return WAL_NOTHING;
+            }
+            continue;
         }
         switch (wal_pages_next(&records->pages, input, &data, error)) {
         case PAGES_NOTHING:

@@ -609,8 +609,12 @@ static void test_switch(void)
     start(MAGIC_15);
     insert(700, TABLE);
     build_record(&build, WAL_XLOG, XLOG_SWITCH, 0, (const unsigned char *)"", 0);
+    while (build_at(&build) % WAL_PAGE != 0) {
+        build.bytes[build.len++] = 0;
+    }
+    build_bytes(&build, (const unsigned char[1]){0}, 1); /* one page has a header */
     while (build_at(&build) % BUILD_SEGMENT != 0) {
-        build_bytes(&build, (const unsigned char[1]){0}, 1);
+        build.bytes[build.len++] = 0;
     }
     insert(700, TABLE);
     commit(700);
