@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "wire/lsn.h"
 
 #define ASK_EVERY_US  (1 * CLOCK_S)
 #define FIRST_ASK_US  (100 * CLOCK_MS) /* after a rest: by then its transaction can be seen */
@@ -12,9 +13,6 @@
 #define ROUNDS_MAX    32              /* looks that may leave no fewer unknown tables */
 #define EXPECTED_MAX  2000            /* looked up before they change */
 #define RENAMED_LIMIT "1000"
-
-/* The end of WAL may lie behind a page's header, where the stream only comes with the next record. */
-#define POSITION_SLACK 64
 
 /* Two columns: 't' or 's', and the version of a relation that has been renamed, or of a schema. */
 #define RENAMED_SQL                                                                                \
@@ -139,15 +137,22 @@ bool catalog_wait_file(struct catalog *catalog, struct relfile file,
     return wait_for(catalog, relfiles_wait_file(&catalog->files, file), arriving);
 }
 
-bool catalog_wait_oid(struct catalog *catalog, uint32_t oid, bool must,
-                      const struct arriving *arriving)
+bool catalog_wait_rewritten(struct catalog *catalog, uint32_t oid, bool must, uint64_t lsn,
+                            const struct arriving *arriving)
 {
     struct relfile_wait *wait = relfiles_wait_oid(&catalog->files, oid, true);
 
     if (wait != NULL) {
         wait->must = must;
+        wait->rewritten_lsn = lsn;
     }
     return wait_for(catalog, wait, arriving);
+}
+
+bool catalog_wait_oid(struct catalog *catalog, uint32_t oid, bool must,
+                      const struct arriving *arriving)
+{
+    return catalog_wait_rewritten(catalog, oid, must, 0, arriving);
 }
 
 void catalog_changed(struct catalog *catalog)
@@ -664,7 +669,7 @@ static bool take_gone_file(struct catalog *catalog, struct relfile_wait *wait,
         if (wait->gone_lsn == 0) {
             wait->gone_lsn = visibility->lsn;
         }
-        if (visibility->asked_at + POSITION_SLACK < wait->gone_lsn) {
+        if (visibility->asked_at < lsn_without_header(wait->gone_lsn)) {
             return true;
         }
     }
@@ -672,6 +677,17 @@ static bool take_gone_file(struct catalog *catalog, struct relfile_wait *wait,
         window_resync_late(catalog->window, RESYNC_FAILSAFE, &late, now_us);
     }
     return false;
+}
+
+/* Whether what the answer says of it may be too old, or nothing: then it is asked for again. */
+static bool must_look_again(struct catalog *catalog, struct relfile_wait *wait,
+                            enum relfile_kind kind, const struct visibility *visibility,
+                            int64_t now_us)
+{
+    bool may_be_old = kind == RELFILE_SAME || !wait->has_changes;
+
+    return (kind == RELFILE_UNKNOWN && take_gone_file(catalog, wait, visibility, now_us)) ||
+           (may_be_old && !shows_all_to(catalog, visibility, wait->part.highest));
 }
 
 static enum catalog_event take_files(struct catalog *catalog, const struct visibility *visibility,
@@ -684,7 +700,7 @@ static enum catalog_event take_files(struct catalog *catalog, const struct visib
 
     relfiles_answered(&catalog->files);
     while ((wait = relfiles_next(&catalog->files, &kind, &oid)) != NULL) {
-        if (kind == RELFILE_UNKNOWN && take_gone_file(catalog, wait, visibility, now_us)) {
+        if (must_look_again(catalog, wait, kind, visibility, now_us)) {
             relfiles_again(&catalog->files, wait);
             continue;
         }

@@ -107,6 +107,10 @@ bool catalog_wait_file(struct catalog *catalog, struct relfile file,
 bool catalog_wait_oid(struct catalog *catalog, uint32_t oid, bool must,
                       const struct arriving *arriving);
 
+/* The same, if the COMMIT that ends at `lsn` has rewritten it. */
+bool catalog_wait_rewritten(struct catalog *catalog, uint32_t oid, bool must, uint64_t lsn,
+                            const struct arriving *arriving);
+
 /* The transaction under way has changed this relation's definition, in some way; 0: of any. */
 void catalog_doubt(struct catalog *catalog, uint32_t oid, int64_t now_us);
 

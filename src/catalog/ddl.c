@@ -306,7 +306,9 @@ void ddl_confirm(struct ddl *ddl, bool all_seen, int64_t now_us)
     if (all_seen) {
         ddl->look |= ddl->len > ddl->asked_len;
         ddl->len -= ddl->asked_len;
-        memmove(ddl->pending, ddl->pending + ddl->asked_len, ddl->len * sizeof(*ddl->pending));
+        if (ddl->len > 0) {
+            memmove(ddl->pending, ddl->pending + ddl->asked_len, ddl->len * sizeof(*ddl->pending));
+        }
         ddl->asked_part = (struct part){0};
         ddl->again_us = EVERY_US;
     } else {

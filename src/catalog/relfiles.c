@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "wire/lsn.h"
 
 #define AGAIN_MIN_US (5 * CLOCK_MS) /* about one that can't be seen yet; doubles */
 #define AGAIN_MAX_US (250 * CLOCK_MS)
@@ -16,23 +17,28 @@
 #define FIRST_OID        TEXT_OF(WAL_FIRST_OID)
 
 /*
- * Three columns: a file, as tablespace/node; the relation's OID, or NULL; and 't' for a table or
- * materialized view. Of a relation that has no file the node is 0.
+ * Five columns: tablespace and node of a file; the relation's OID, or NULL; 't' for a table or
+ * materialized view; an LSN up to which, at most, this is how it is: the query's snapshot is older.
+ * Of a relation that has no file the node is 0.
  */
 #define IS_TABLE                                                                                   \
     "(c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.oid >= " FIRST_OID ")::text"
+#define LSN                                                                                        \
+    ", CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()"          \
+    " ELSE pg_catalog.pg_current_wal_insert_lsn() END::text"
 #define RELATION_SQL                                                                               \
-    "SELECT coalesce(nullif(c.reltablespace, 0), d.dattablespace) || '/'"                          \
-    " || coalesce(pg_catalog.pg_relation_filenode(c.oid), 0), c.oid::text, " IS_TABLE              \
+    "SELECT coalesce(nullif(c.reltablespace, 0), d.dattablespace)::text,"                          \
+    " coalesce(pg_catalog.pg_relation_filenode(c.oid), 0)::text, c.oid::text, " IS_TABLE LSN       \
     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_database d"                                    \
     " ON d.datname = pg_catalog.current_database() WHERE "
 #define SEED_SQL                                                                                   \
     "(" RELATION_SQL "c.oid >= " FIRST_OID                                                         \
     " AND c.relkind IN ('r', 'm', 't', 'i', 'S') AND c.relpersistence <> 't'"                      \
     " LIMIT " TEXT_OF(SEED_MAX) ")"
-#define NO_SEED_SQL "SELECT NULL, NULL, NULL WHERE false"
+#define NO_SEED_SQL "SELECT NULL, NULL, NULL, NULL, NULL WHERE false"
 #define OIDS_SQL    RELATION_SQL "c.oid = ANY ('{"
-#define FILES_SQL   "SELECT v.tablespace || '/' || v.node, c.oid::text, " IS_TABLE " FROM (VALUES "
+#define FILES_SQL                                                                                  \
+    "SELECT v.tablespace::text, v.node::text, c.oid::text, " IS_TABLE LSN " FROM (VALUES "
 #define FILES_TAIL                                                                                 \
     ") v(tablespace, node) LEFT JOIN pg_catalog.pg_class c"                                        \
     " ON c.oid = pg_catalog.pg_filenode_relation(v.tablespace, v.node)"
@@ -249,24 +255,20 @@ static bool read_oid(struct slice text, uint32_t *oid)
     return ok;
 }
 
-/* False: it is no tablespace/node. */
-static bool read_file(struct slice text, struct relfile *file)
-{
-    const char *slash = text.data != NULL ? memchr(text.data, '/', text.len) : NULL;
-    size_t len = slash != NULL ? (size_t)(slash - text.data) : 0;
-
-    return slash != NULL && read_oid((struct slice){text.data, len}, &file->tablespace) &&
-           read_oid((struct slice){slash + 1, text.len - len - 1}, &file->node);
-}
-
-/* Those that ask for this relation have it. */
-static void answer_waits(const struct relfiles *files, uint32_t oid, enum relfile_kind kind)
+/*
+ * Those that ask for this relation have it. One that may have been rewritten was not where it still
+ * has the file that it had before.
+ */
+static void answer_waits(const struct relfiles *files, uint32_t oid, enum relfile_kind kind,
+                         const struct relfile_entry *entry)
 {
     struct relfile_wait *wait = files->first;
 
     for (size_t i = 0; i < files->asked; i++, wait = wait->next) {
         if (wait->file.node == 0 && wait->oid == oid) {
-            wait->answer = kind;
+            bool same = entry != NULL && entry->oid == oid && entry->lsn <= wait->rewritten_lsn;
+
+            wait->answer = same ? RELFILE_SAME : kind;
         }
     }
 }
@@ -274,32 +276,35 @@ static void answer_waits(const struct relfiles *files, uint32_t oid, enum relfil
 bool relfiles_row(void *context, struct query_row *row)
 {
     struct relfiles *files = context;
-    struct slice columns[3];
+    struct slice columns[5];
     struct relfile file;
     struct relfile_entry *entry;
     uint32_t oid;
+    uint64_t lsn;
     enum relfile_kind kind;
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
         if (!query_row_next(row, &columns[i])) {
             return false;
         }
     }
-    if (!read_file(columns[0], &file) || !read_oid(columns[1], &oid)) {
+    if (!read_oid(columns[0], &file.tablespace) || !read_oid(columns[1], &file.node) ||
+        !read_oid(columns[2], &oid) || columns[4].data == NULL || !lsn_read(columns[4], &lsn)) {
         return false;
     }
     if (oid == 0) {
         return true; /* the file is gone, or can't be seen yet */
     }
-    kind = slice_equal(columns[2], slice_of("true")) ? RELFILE_TABLE : RELFILE_OTHER;
-    answer_waits(files, oid, kind);
+    kind = slice_equal(columns[3], slice_of("true")) ? RELFILE_TABLE : RELFILE_OTHER;
     entry = file.node != 0 ? entry_of(files, file) : NULL;
+    answer_waits(files, oid, kind, entry);
     if (file.node != 0 && entry == NULL) {
         entry = add_entry(files, file);
     }
-    if (entry != NULL) {
+    if (entry != NULL && entry->kind == RELFILE_UNKNOWN) {
         entry->oid = oid;
         entry->kind = kind;
+        entry->lsn = lsn;
     }
     return file.node == 0 || entry != NULL;
 }

@@ -27,7 +27,8 @@
 enum relfile_kind {
     RELFILE_UNKNOWN,
     RELFILE_TABLE, /* or a materialized view */
-    RELFILE_OTHER  /* an index, a TOAST table, the system's own */
+    RELFILE_OTHER, /* an index, a TOAST table, the system's own */
+    RELFILE_SAME   /* of a relation that may have been rewritten: it has the file that it had */
 };
 
 /* One file in the map. */
@@ -35,6 +36,7 @@ struct relfile_entry {
     struct relfile file;
     enum relfile_kind kind;
     uint32_t oid;
+    uint64_t lsn;              /* of WAL, which it was read before */
     struct relfile_wait *wait; /* of an UNKNOWN one */
 };
 
@@ -45,9 +47,10 @@ struct relfile_wait {
     uint32_t oid;
     struct part part;
     bool has_changes;
-    bool must;    /* nothing else tells of them: if the relation is gone, a resync stands */
-    bool dropped; /* the file has been, by a COMMIT in the stream which tells of it */
-    bool looked;  /* it has been looked up, and was not there */
+    bool must; /* nothing else tells of them: if the relation is gone, a resync stands */
+    uint64_t rewritten_lsn;   /* not 0: it may have been rewritten by the COMMIT that ends there */
+    bool dropped;             /* the file has been, by a COMMIT in the stream which tells of it */
+    bool looked;              /* it has been looked up, and was not there */
     enum relfile_kind answer; /* of the question under way, where that asks for `oid` */
     uint64_t gone_lsn;        /* where it was found gone for good; 0: it wasn't */
 };

@@ -123,6 +123,7 @@ static bool take_file(struct intake *intake, const struct sink_change *change)
     case RELFILE_TABLE:
         return take_oid(intake, oid, change);
     case RELFILE_UNKNOWN:
+    case RELFILE_SAME: /* no file's */
         break;
     }
     if (!change->dropped && !catalog_wait_file(intake->catalog, change->file, &arriving)) {
@@ -177,14 +178,16 @@ static bool has(const struct rewritten *rewritten, uint32_t oid)
 }
 
 /* A file wasn't known: it may have been that of any relation which the commit redefined. */
-static void take_redefined(struct intake *intake, const struct wal_oids *redefined,
+static void take_redefined(struct intake *intake, const struct wal_commit *commit,
                            const struct rewritten *rewritten)
 {
+    const struct wal_oids *redefined = commit->redefined;
     struct arriving arriving = arriving_of(intake, OPERATION_TRUNCATE, 1);
 
     for (size_t i = 0; i < redefined->len; i++) {
         if (!has(rewritten, redefined->at[i]) &&
-            !catalog_wait_oid(intake->catalog, redefined->at[i], rewritten->must, &arriving)) {
+            !catalog_wait_rewritten(intake->catalog, redefined->at[i], rewritten->must, commit->lsn,
+                                    &arriving)) {
             overflow(intake);
             return;
         }
@@ -210,7 +213,7 @@ static bool redefined(void *context, const struct wal_commit *commit)
     }
     ok = take_dropped(intake, commit->dropped, &rewritten);
     if (rewritten.unknown) {
-        take_redefined(intake, commit->redefined, &rewritten);
+        take_redefined(intake, commit, &rewritten);
     }
     if (commit->all_redefined || commit->redefined->more) {
         catalog_doubt(intake->catalog, 0, intake->now_us);

@@ -1,10 +1,11 @@
 #include "repl/command.h"
 
-#include <inttypes.h>
 #include <openssl/rand.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "wire/lsn.h"
 
 bool slot_name(char name[SLOT_NAME_MAX])
 {
@@ -69,8 +70,7 @@ void command_drop_slot(struct buffer *out, const char *slot)
 
 void command_start_physical(struct buffer *out, uint64_t lsn)
 {
-    buffer_format(out, "START_REPLICATION PHYSICAL %" PRIX32 "/%" PRIX32, (uint32_t)(lsn >> 32),
-                  (uint32_t)lsn);
+    buffer_format(out, "START_REPLICATION PHYSICAL " LSN_FORMAT, LSN_HALVES(lsn));
 }
 
 void command_start(struct buffer *out, const char *slot, struct slice options)

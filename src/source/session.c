@@ -354,9 +354,8 @@ static bool start_done(struct session *session, struct error *error)
 {
     (void)error;
     if (session->setup.physical) {
-        log_say(session->setup.log, LOG_INFO, "streaming WAL from %" PRIX32 "/%" PRIX32,
-                (uint32_t)(session->facts.consistent_lsn >> 32),
-                (uint32_t)session->facts.consistent_lsn);
+        log_say(session->setup.log, LOG_INFO, "streaming WAL from " LSN_FORMAT,
+                LSN_HALVES(session->facts.consistent_lsn));
         return true;
     }
     log_say(session->setup.log, LOG_INFO, "streaming from slot \"%s\" with %s", session->slot,

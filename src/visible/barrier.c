@@ -1,10 +1,6 @@
 #include "visible/barrier.h"
 
-/*
- * pg_current_wal_insert_lsn() may lie behind a page's header (40 bytes at most) where no record
- * has begun yet; the stream's position doesn't get there before one has.
- */
-#define PAGE_HEADER_SLACK 64
+#include "wire/lsn.h"
 
 void barrier_start(struct barrier *barrier, enum resync reason, int64_t hold_us)
 {
@@ -108,7 +104,7 @@ void barrier_tick(struct barrier *barrier, int64_t now_us)
 static bool has_missed(const struct barrier *barrier, uint64_t position)
 {
     return barrier->state == BARRIER_LATE && !xids_empty(&barrier->ended) &&
-           position + PAGE_HEADER_SLACK >= barrier->ended_lsn;
+           position >= lsn_without_header(barrier->ended_lsn);
 }
 
 bool barrier_take_due(struct barrier *barrier, uint64_t position, int64_t now_us)

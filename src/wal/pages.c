@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "wire/lsn.h"
+
 #define CONTINUES   0x0001 /* XLP_FIRST_IS_CONTRECORD */
 #define LONG_HEADER 0x0002 /* XLP_LONG_HEADER */
 #define DROPPED     0x0008 /* XLP_FIRST_IS_OVERWRITE_CONTRECORD */
@@ -16,8 +18,8 @@ void wal_pages_start(struct wal_pages *pages, uint64_t position, uint32_t segmen
 
 static bool bad(struct error *error, const struct wal_pages *pages, const char *what)
 {
-    return error_set(error, ERROR_TRANSIENT, "invalid WAL page at %" PRIX32 "/%" PRIX32 ": %s",
-                     (uint32_t)(pages->position >> 32), (uint32_t)pages->position, what);
+    return error_set(error, ERROR_TRANSIENT, "invalid WAL page at " LSN_FORMAT ": %s",
+                     LSN_HALVES(pages->position), what);
 }
 
 /* The long header's own fields. */

@@ -1,7 +1,8 @@
 #include "wal/records.h"
 
-#include <inttypes.h>
 #include <string.h>
+
+#include "wire/lsn.h"
 
 /* IDs in a record's header that are no block's number. */
 #define ID_SHORT_MAIN 255
@@ -26,10 +27,8 @@ void wal_records_start(struct wal_records *records, uint64_t position, uint32_t 
 
 static enum wal_event bad(const struct wal_records *records, struct error *error, const char *what)
 {
-    uint64_t at = records->start;
-
-    error_set(error, ERROR_TRANSIENT, "invalid WAL record at %" PRIX32 "/%" PRIX32 ": %s",
-              (uint32_t)(at >> 32), (uint32_t)at, what);
+    error_set(error, ERROR_TRANSIENT, "invalid WAL record at " LSN_FORMAT ": %s",
+              LSN_HALVES(records->start), what);
     return WAL_BAD;
 }
 

@@ -14,4 +14,13 @@
 /* False: it is none. */
 bool lsn_read(struct slice text, uint64_t *lsn);
 
+/*
+ * pg_current_wal_insert_lsn() may lie right behind a page's header where no record has begun yet; a
+ * stream doesn't get there before one has. The page's start, then.
+ */
+static inline uint64_t lsn_without_header(uint64_t lsn)
+{
+    return lsn % 8192 <= 40 ? lsn - lsn % 8192 : lsn;
+}
+
 #endif

@@ -12,7 +12,8 @@
 
 #include "tool.h"
 
-#define STATUS_NOT_RUN 127 /* as a shell says it */
+#define STATUS_NOT_RUN 127            /* as a shell says it */
+#define END_NS         (2 * NS_PER_S) /* for a program to end when it is asked to */
 
 _Noreturn static void become(char *const *argv, int out, bool errors_too, pid_t parent)
 {
@@ -50,8 +51,15 @@ void process_check(pid_t pid)
 
 void process_kill(pid_t pid)
 {
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
+    int64_t end = now_ns() + END_NS;
+
+    kill(pid, SIGTERM);
+    while (waitpid(pid, NULL, WNOHANG) == 0) {
+        if (now_ns() > end) {
+            kill(pid, SIGKILL);
+        }
+        pause_ns(NS_PER_MS);
+    }
 }
 
 int64_t process_cpu_ns(pid_t pid)

@@ -15,7 +15,7 @@ pid_t process_start(char *const *argv, int out, bool errors_too);
 /* Fails if the child has ended. */
 void process_check(pid_t pid);
 
-/* Kills the child and waits until it is gone. */
+/* Asks the child to end, kills it if it doesn't, and waits until it is gone. */
 void process_kill(pid_t pid);
 
 /* User and system time of all its threads so far, in nanoseconds. */

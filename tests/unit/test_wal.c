@@ -24,7 +24,7 @@ struct said {
     const struct wal_transactions *transactions;
 };
 
-static void say(struct said *said, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(struct said *said, const char *format, ...)
 {
     va_list arguments;
 
