@@ -220,6 +220,7 @@ with_least_privileges() {
 # without_server FILE: the doctor's lines without what differs each time.
 without_server() {
     sed -E 's/port [0-9]+/port N/; s/[0-9.]+ ms/T ms/; s/(PostgreSQL).*/\1 V/
+        s/^use   --transport [a-z]+: .*/use   --transport T/
         s/[0-9]+ of [0-9]+ free/N free/; s/(user|database) "[^"]*"/\1 "N"/g' "$1"
 }
 
@@ -378,6 +379,16 @@ texts() {
     wait_for saw 'count("public.orders") == 1'
     kill "$(head -n 1 pgnudge.pid)" # whichever of the two: the other one ends with it
     wait_for ended "$pid"
+}
+
+@test "recipe: without decoding" {
+    recipe physical
+    wait_for saw 'reasons == ["connected"]'
+    sql 'TRUNCATE orders'
+    wait_for saw 'count("public.orders") == 1'
+    sql 'ALTER TABLE orders ADD x int'
+    wait_for saw 'reasons == ["connected", "schema"]'
+    end_recipe
 }
 
 @test "recipe: after a migration" {

@@ -296,6 +296,11 @@ handshakes() {
     PGSSLMODE=disable teaches 3 'server at … runs PostgreSQL …, pgnudge needs 13' -p "$port"
 }
 
+@test "a server whose WAL is unknown" {
+    answers 'R\0\0\0\10\0\0\0\0S\0\0\0\30server_version\00099.2\0K\0\0\0\14\0\0\0\1\0\0\0\1Z\0\0\0\5I'
+    PGSSLMODE=disable teaches 3 'unsupported WAL: …' -p "$port" --transport physical
+}
+
 # --- the login ---
 
 # Its line for pg_hba.conf, with "trust" as the method, lets pgnudge in.

@@ -35,6 +35,10 @@ model() {
     model 6 --tables=m.j,m.a,m.b --plugin=wal2json
 }
 
+@test "the model, with WAL itself" {
+    model 7 --tables=m.j,m.a,m.b,m.ev,m.par --transport=physical
+}
+
 # About 20 s: $MODEL_FAULT knows what may happen to the broker, and restarts the server.
 @test "the model, with a bridge, many readers, a forger and a broker" {
     command -v redis-server >/dev/null || skip 'Redis is not installed'

@@ -443,3 +443,26 @@ replayed() {
     run -2 pgnudge --listen c --transport physical
     [[ $output == *'--transport'* ]]
 }
+
+@test "the doctor tries it, and reports which transport is better" {
+    run -0 pgnudge doctor --transport physical --ddl
+    [[ $output == *'ok    wal_level: replica, which is enough'* && $output != *'slots: '* ]]
+    [[ $output == *'ok    physical WAL: the server streams it; wal_keep_size = '*' MB'* ]]
+    [[ $output == *'use   no plugin: '* ]]
+    if decodes_at_replica; then return; fi
+    run -3 pgnudge doctor
+    [[ $output == *'FAIL  wal_level: replica'* ]]
+    [[ $output == *'use   --transport physical: it works here as it is: '* ]]
+    run -3 pgnudge doctor --keys
+    [[ $output == *'physical WAL: the server streams it'* && $output != *'use   --transport'* ]]
+}
+
+@test "the doctor, where other databases write more" {
+    PGDATABASE=postgres sql 'CREATE TABLE IF NOT EXISTS busy (n int)' \
+        'INSERT INTO busy SELECT generate_series(1, 300000)' >/dev/null
+    elsewhere() {
+        run -0 pgnudge doctor --transport physical
+        [[ $output == *'use   --transport logical: other databases of this server write more than this one'* ]]
+    }
+    wait_for elsewhere
+}

@@ -6,6 +6,7 @@ _pgnudge() {
         --allow-missing --partitions --format --null --keys --operations --metrics --exec --exec-fail
         --debounce --max-batch-wait
         --max-pending --visible-on --no-visibility-check --failsafe --count --timeout --plugin --publication
+        --transport --ddl
         --status-interval --liveness-timeout --slot-timeout --connect-timeout --backoff --no-reconnect
         --sequence --heartbeat --notify --notify-to --notify-keys --listen --from-stdin
         --json --verbose --quiet --version --help'
@@ -19,6 +20,7 @@ _pgnudge() {
     --partitions) words='root leaf' ;;
     -f | --format) words='json names' ;;
     --exec-fail) words='retry warn exit' ;;
+    --transport) words='logical physical' ;;
     --plugin) words='auto test_decoding wal2json' ;;
     -h | --host)
         mapfile -t COMPREPLY < <(compgen -A hostname -- "$current")

@@ -291,24 +291,6 @@ static bool can_filter(struct session *session)
 
 /* ---- what follows ---- */
 
-/* Whether this server's WAL can be read. */
-static bool check_wal(const struct session *session, struct error *error)
-{
-    uint64_t block_size = facts_number(&session->said, FACT_BLOCK_SIZE);
-    int major = conn_server_major(login_conn(session->login));
-
-    if (!wal_format_known(major)) {
-        error_set(error, ERROR_PERMANENT, "WAL of PostgreSQL %d is not supported", major);
-    } else if (block_size != WAL_PAGE) {
-        error_set(error, ERROR_PERMANENT, "WAL blocks of %" PRIu64 " bytes are not supported",
-                  block_size);
-    } else {
-        return true;
-    }
-    error_hint(error, "Use --transport logical.");
-    return false;
-}
-
 static bool facts_done(struct session *session, struct error *error)
 {
     const struct facts *said = &session->said;
@@ -330,7 +312,8 @@ static bool facts_done(struct session *session, struct error *error)
     facts->segment_size = (uint32_t)facts_number(said, FACT_SEGMENT_SIZE);
     facts->in_recovery = facts_in_recovery(said);
     facts->oldest_xid = (uint32_t)facts_number(said, FACT_OLDEST_XID);
-    return !session->setup.physical || check_wal(session, error);
+    return !session->setup.physical || facts_number(said, FACT_BLOCK_SIZE) == WAL_PAGE ||
+           wal_unsupported(error, "its blocks have %s bytes", said->text[FACT_BLOCK_SIZE]);
 }
 
 static bool tables_done(struct session *session, struct error *error)
@@ -449,6 +432,10 @@ static bool logged_in(struct session *session, struct error *error)
     if (version[0] != '\0' && conn_server_major(session_conn(session)) < SERVER_VERSION_MIN) {
         return error_set(error, ERROR_PERMANENT, "%s runs PostgreSQL %s, pgnudge needs %d",
                          where(session), version, SERVER_VERSION_MIN);
+    }
+    if (session->setup.physical && version[0] != '\0' &&
+        !wal_format_known(conn_server_major(session_conn(session)))) {
+        return wal_unsupported(error, "%s runs PostgreSQL %s", where(session), version);
     }
     session->encoding = encoding_open(conn_server_encoding(session_conn(session)));
     session->pushdown.encoding = session->said.encoding = session->encoding;

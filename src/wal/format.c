@@ -1,5 +1,8 @@
 #include "wal/format.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 static const struct wal_format formats[] = {
     {.magic = 0xd106, .major = 13, .compressed = 0x02, .prepare_size = 64, .prepare_gid_at = 46},
     {.magic = 0xd10d, .major = 14, .compressed = 0x02, .prepare_size = 64, .prepare_gid_at = 46},
@@ -22,6 +25,19 @@ static const struct wal_format *find(uint16_t magic)
     return NULL;
 }
 
+bool wal_unsupported(struct error *error, const char *format, ...)
+{
+    char why[100];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(why, sizeof(why), format, arguments);
+    va_end(arguments);
+    error_set(error, ERROR_PERMANENT, "unsupported WAL: %s", why);
+    error_hint(error, "Use --transport logical.");
+    return false;
+}
+
 const struct wal_format *wal_format_of(uint16_t magic, struct error *error)
 {
     const struct wal_format *format = find(magic);
@@ -30,13 +46,10 @@ const struct wal_format *wal_format_of(uint16_t magic, struct error *error)
         return format;
     }
     if (find((uint16_t)(magic << 8 | magic >> 8)) != NULL) {
-        error_set(error, ERROR_PERMANENT,
-                  "the server's WAL is in big-endian byte order, which is not supported");
+        wal_unsupported(error, "it is in big-endian byte order");
     } else {
-        error_set(error, ERROR_PERMANENT, "unknown WAL page magic %04X", magic);
-        error_detail(error, "WAL of PostgreSQL 13 to 19 is supported.");
+        wal_unsupported(error, "its pages have the magic %04X", magic);
     }
-    error_hint(error, "Use --transport logical.");
     return NULL;
 }
 

@@ -40,6 +40,10 @@ struct wal_format {
     uint8_t prepare_gid_at; /* in it: the length of the name */
 };
 
+/* Sets the error for WAL that isn't understood: "unsupported WAL: " and why. Returns false. */
+bool wal_unsupported(struct error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* By a page's magic. NULL: `error` says what it is instead. */
 const struct wal_format *wal_format_of(uint16_t magic, struct error *error);
 

@@ -34,10 +34,7 @@ static bool check_segment(const struct wal_pages *pages, struct error *error)
         return bad(error, pages, "another segment size");
     }
     if (block_size != WAL_PAGE) {
-        error_set(error, ERROR_PERMANENT, "WAL blocks of %" PRIu32 " bytes are not supported",
-                  block_size);
-        error_hint(error, "Use --transport logical.");
-        return false;
+        return wal_unsupported(error, "its blocks have %" PRIu32 " bytes", block_size);
     }
     return true;
 }

@@ -647,7 +647,7 @@ static void test_refusals(void)
     refuses("big-endian", ERROR_PERMANENT);
     start(0xd0ff);
     insert(700, TABLE);
-    refuses("unknown WAL page magic D0FF", ERROR_PERMANENT);
+    refuses("the magic D0FF", ERROR_PERMANENT);
     start(MAGIC_15);
     insert(700, TABLE);
     build.bytes[9] ^= 1;
@@ -655,7 +655,7 @@ static void test_refusals(void)
     build_start(&build, BUILD_SEGMENT, MAGIC_15);
     insert(700, TABLE);
     put32(build.bytes + 36, 16384);
-    refuses("blocks of 16384 bytes", ERROR_PERMANENT);
+    refuses("blocks have 16384 bytes", ERROR_PERMANENT);
     put32(build.bytes + 36, WAL_PAGE);
     put32(build.bytes + 32, 4096);
     refuses("another segment size", ERROR_TRANSIENT);
