@@ -7,11 +7,11 @@ bats_require_minimum_version 1.5.0
 # shellcheck source=scripts/lib/server.sh
 . "${BATS_TEST_DIRNAME:?}/../scripts/lib/server.sh"
 
-@test "thirty allocations that fail, by chance" {
+@test "forty allocations that fail, by chance" {
     local repo=$BATS_TEST_DIRNAME/..
     server_has_wal2json || skip 'the server has no wal2json'
     make -s -C "$repo" oom
-    env -u SERVER_ROOT PGNUDGE_OOM="$repo/build/oom/pgnudge" "$repo/scripts/oom" 30
+    env -u SERVER_ROOT PGNUDGE_OOM="$repo/build/oom/pgnudge" "$repo/scripts/oom" 40
 }
 
 @test "… and all of those of the command line and of the doctor" {

@@ -416,6 +416,7 @@ replayed() {
     mark
     defined 'DROP TABLE s.far'
     defined 'CREATE TABLE s.far (n int)'
+    # shellcheck disable=SC2016 # SQL's
     sql 'GRANT SELECT ON orders TO pgnudge' 'ANALYZE orders' 'CREATE INDEX other ON orders (n)' \
         'DROP INDEX other' 'CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$' \
         'CREATE TRIGGER tr BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION f()' \

@@ -64,13 +64,17 @@ static void empty_slot(struct open_xacts *open, size_t gap)
 static bool grow(struct open_xacts *open)
 {
     size_t cap = open->cap > 0 ? open->cap * 2 : CAP_MIN;
-    struct open_node *nodes = realloc(open->nodes, cap * sizeof(*nodes));
-    uint32_t *slots = nodes != NULL ? calloc(cap * 2, sizeof(*slots)) : NULL;
+    uint32_t *slots = calloc(cap * 2, sizeof(*slots));
+    struct open_node *nodes = NULL;
 
-    open->nodes = nodes != NULL ? nodes : open->nodes;
-    if (slots == NULL) {
+    if (slots != NULL) {
+        nodes = realloc(open->nodes, cap * sizeof(*nodes));
+    }
+    if (nodes == NULL) {
+        free(slots);
         return false;
     }
+    open->nodes = nodes;
     for (size_t i = 0; i < open->slot_cap; i++) {
         if (open->slots[i] != 0) {
             const struct open_node *node = &nodes[open->slots[i]];
@@ -93,8 +97,10 @@ static void drop_all(struct open_xacts *open)
 {
     free(open->nodes);
     free(open->slots);
-    *open =
-        (struct open_xacts){.newest = open->newest, .lost = open->lost, .lost_to = open->lost_to};
+    open->nodes = NULL;
+    open->slots = NULL;
+    open->used = open->cap = open->slot_cap = open->len = open->xacts = 0;
+    open->free = open->last = 0;
 }
 
 /* A node that isn't there yet; 0: out of memory. */
@@ -231,13 +237,9 @@ bool open_is_lost(const struct open_xacts *open, uint32_t xid)
 
 /* ---- ends ---- */
 
-void open_drop(struct open_xacts *open, uint32_t xid)
+/* Frees all nodes behind, and with, the head in `index`. */
+static void drop_chain(struct open_xacts *open, uint32_t index)
 {
-    uint32_t index = index_of(open, xid, head_file);
-
-    if (index == 0) {
-        return;
-    }
     while (index != 0) {
         uint32_t next = open->nodes[index].next;
 
@@ -246,8 +248,23 @@ void open_drop(struct open_xacts *open, uint32_t xid)
     }
     open->xacts--;
     open->last = 0;
+}
+
+/* Gives memory back where nothing is open. */
+static void shrink(struct open_xacts *open)
+{
     if (open->len == 0 && open->cap > CAP_MIN) {
         drop_all(open);
+    }
+}
+
+void open_drop(struct open_xacts *open, uint32_t xid)
+{
+    uint32_t index = index_of(open, xid, head_file);
+
+    if (index != 0) {
+        drop_chain(open, index);
+        shrink(open);
     }
 }
 
@@ -256,15 +273,16 @@ static void drop_where(struct open_xacts *open,
                        bool (*ends)(const struct open_xacts *open, uint32_t xid, uint32_t than),
                        uint32_t than)
 {
-    for (size_t i = 1; i < open->used; i++) {
-        const struct open_node node = open->nodes[i];
+    for (uint32_t i = 1; i < open->used; i++) {
+        uint32_t xid = open->nodes[i].xid;
 
         /* A free node's slot has another one, or none. */
-        if (is(&node, node.xid, head_file) && index_of(open, node.xid, head_file) == i &&
-            ends(open, node.xid, than)) {
-            open_drop(open, node.xid);
+        if (is(&open->nodes[i], xid, head_file) && index_of(open, xid, head_file) == i &&
+            ends(open, xid, than)) {
+            drop_chain(open, i);
         }
     }
+    shrink(open);
 }
 
 static bool is_below(const struct open_xacts *open, uint32_t xid, uint32_t than)

@@ -398,9 +398,8 @@ static void follow(struct wal_records *records, enum wal_event *event)
     } else if (records->state == RECORDS_MAIN && records->at == records->skip_to) {
         *event = WAL_END;
         finish(records);
-    } else if (records->state == RECORDS_PAD && position % WAL_ALIGN == 0) {
-        records->state = RECORDS_HEAD;
-    } else if (records->state == RECORDS_SEGMENT && position % records->pages.segment_size == 0) {
+    } else if ((records->state == RECORDS_PAD && position % WAL_ALIGN == 0) ||
+               (records->state == RECORDS_SEGMENT && position % records->pages.segment_size == 0)) {
         records->state = RECORDS_HEAD;
     }
 }
