@@ -27,6 +27,7 @@ unit() {
 @test "backoff" { unit backoff; }
 @test "the barrier before a resync" { unit barrier; }
 @test "WAL: pages, records, transactions" { unit wal; }
+@test "which relation a file belongs to" { unit relfiles; }
 @test "buffer" { unit buffer; }
 @test "the catalog" { unit catalog; }
 @test "connection parameters" { unit conninfo; }

@@ -257,7 +257,7 @@ static bool read_oid(struct slice text, uint32_t *oid)
 
 /*
  * Those that ask for this relation have it. One that may have been rewritten was not where it still
- * has the file that it had before.
+ * has the file that it had before; what was read when WAL ended at that COMMIT may be of after it.
  */
 static void answer_waits(const struct relfiles *files, uint32_t oid, enum relfile_kind kind,
                          const struct relfile_entry *entry)
@@ -266,7 +266,7 @@ static void answer_waits(const struct relfiles *files, uint32_t oid, enum relfil
 
     for (size_t i = 0; i < files->asked; i++, wait = wait->next) {
         if (wait->file.node == 0 && wait->oid == oid) {
-            bool same = entry != NULL && entry->oid == oid && entry->lsn <= wait->rewritten_lsn;
+            bool same = entry != NULL && entry->oid == oid && entry->lsn < wait->rewritten_lsn;
 
             wait->answer = same ? RELFILE_SAME : kind;
         }
