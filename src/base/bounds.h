@@ -10,6 +10,9 @@
  *                    KEYS_BYTES_MAX for their keys
  *   visibility       UNSEEN_MAX bytes, and some lists of at most XIDS_MAX xids
  *   a look           LOOKUP_EDGES_MAX edges of some 150 bytes
+ *   physical WAL     OPEN_BYTES_MAX for open transactions, RELFILES_MAX files and
+ *                    RELFILES_WAITS_MAX waits of some 100 bytes, INFLIGHT_MAX pairs, the lists of
+ *                    one COMMIT, WAL_LIST_MAX each; --ddl: 100 bytes for each watched table
  *   many readers     --notify: the notifications of one item, PARTS_MAX; --listen: HELD_LINES_MAX;
  *                    --from-stdin: a line of STDIN_LINE_MAX, and as JSON 40 times that at worst
  *   the kernel       READ_BATCH_BYTES, and what comes until they are read
