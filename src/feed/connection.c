@@ -64,7 +64,8 @@ static void prepared(struct feed *feed, int64_t now_us)
     struct visconn_setup setup = config_visconn(feed->config, facts);
     struct error error;
 
-    service_status(&feed->service, "waiting for the replication slot");
+    service_status(&feed->service, feed->config->physical ? "starting the stream"
+                                                          : "waiting for the replication slot");
     catalog_start(&feed->catalog, facts->encoding, facts->oldest_xid, now_us);
     if (feed->catalog.definitions.wanted) {
         catalog_expect(&feed->catalog, &feed->config->tables);
