@@ -14,6 +14,15 @@ bool slice_number(struct slice s, uint64_t *number)
     return s.len > 0;
 }
 
+bool slice_u32(struct slice s, uint32_t *number)
+{
+    uint64_t value;
+    bool ok = s.data != NULL && slice_number(s, &value) && value <= UINT32_MAX;
+
+    *number = ok ? (uint32_t)value : 0;
+    return ok;
+}
+
 uint32_t slice_xid(struct slice s)
 {
     uint32_t xid = 0;

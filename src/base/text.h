@@ -39,6 +39,9 @@ uint32_t slice_xid(struct slice s);
 /* Reads a whole decimal number without sign. False: it is none, or above 2^64 - 1. */
 bool slice_number(struct slice s, uint64_t *number);
 
+/* The same below 2^32: an OID, say. What isn't one, or has no data, is 0. */
+bool slice_u32(struct slice s, uint32_t *number);
+
 /*
  * The length of the valid UTF-8 sequence (RFC 3629: no surrogates, no
  * overlong forms) at the start of `s`, or 0 if there is none.

@@ -212,15 +212,6 @@ static bool take_schemas(struct ddl *ddl, struct slice text)
     return true;
 }
 
-static bool read_oid(struct slice text, uint32_t *oid)
-{
-    uint64_t number;
-    bool ok = text.data != NULL && slice_number(text, &number) && number <= UINT32_MAX;
-
-    *oid = ok ? (uint32_t)number : 0;
-    return ok;
-}
-
 static bool take_edge(struct ddl *ddl, const struct slice columns[6])
 {
     struct edge *edge = &ddl->edges[ddl->edge_count];
@@ -230,7 +221,7 @@ static bool take_edge(struct ddl *ddl, const struct slice columns[6])
         return true;
     }
     ddl->edge_count++;
-    return read_oid(columns[2], &edge->child) && read_oid(columns[3], &edge->parent) &&
+    return slice_u32(columns[2], &edge->child) && slice_u32(columns[3], &edge->parent) &&
            take_names(ddl, ddl->edge_count, columns[4], columns[5]);
 }
 
@@ -245,7 +236,7 @@ bool ddl_row(void *context, struct query_row *row)
             return false;
         }
     }
-    if (!read_oid(columns[0], &oid)) {
+    if (!slice_u32(columns[0], &oid)) {
         return false;
     }
     if (oid == 0) {

@@ -80,21 +80,11 @@ void lookup_query(struct lookup *lookup, struct buffer *sql)
     buffer_text(sql, LOOKUP_TAIL);
 }
 
-/* A number of 32 bits. */
-static bool read_oid(struct slice text, uint32_t *oid)
-{
-    uint64_t number;
-    bool ok = text.data != NULL && slice_number(text, &number) && number <= UINT32_MAX;
-
-    *oid = ok ? (uint32_t)number : 0;
-    return ok;
-}
-
 static bool take_found(struct lookup_found *found, const struct slice columns[6])
 {
-    found->found = read_oid(columns[1], &found->identity.oid) &&
-                   read_oid(columns[2], &found->identity.version) &&
-                   read_oid(columns[3], &found->identity.schema_version);
+    found->found = slice_u32(columns[1], &found->identity.oid) &&
+                   slice_u32(columns[2], &found->identity.version) &&
+                   slice_u32(columns[3], &found->identity.schema_version);
     found->identity.renamed = !slice_equal(columns[4], slice_of("false"));
     found->ignored = columns[5].data != NULL;
     return found->found;
@@ -146,7 +136,7 @@ static bool take_edge(struct lookup *lookup, struct lookup_found *found,
         found->first = lookup->edge_count;
     }
     edge = &lookup->edges[lookup->edge_count++];
-    if (!read_oid(columns[1], &edge->child) || !read_oid(columns[2], &edge->parent)) {
+    if (!slice_u32(columns[1], &edge->child) || !slice_u32(columns[2], &edge->parent)) {
         return false;
     }
     edge->schema = lookup->text.len;

@@ -245,16 +245,6 @@ void relfiles_question(struct relfiles *files, struct buffer *sql)
     append_files(files, sql);
 }
 
-/* An OID, or 0 for NULL. False: it is neither. */
-static bool read_oid(struct slice text, uint32_t *oid)
-{
-    uint64_t number = 0;
-    bool ok = text.data == NULL || (slice_number(text, &number) && number <= UINT32_MAX);
-
-    *oid = ok ? (uint32_t)number : 0;
-    return ok;
-}
-
 /*
  * Those that ask for this relation have it. One that may have been rewritten was not where it still
  * has the file that it had before; what was read when WAL ended at that COMMIT may be of after it.
@@ -279,7 +269,7 @@ bool relfiles_row(void *context, struct query_row *row)
     struct slice columns[5];
     struct relfile file;
     struct relfile_entry *entry;
-    uint32_t oid;
+    uint32_t oid = 0;
     uint64_t lsn;
     enum relfile_kind kind;
 
@@ -288,8 +278,9 @@ bool relfiles_row(void *context, struct query_row *row)
             return false;
         }
     }
-    if (!read_oid(columns[0], &file.tablespace) || !read_oid(columns[1], &file.node) ||
-        !read_oid(columns[2], &oid) || columns[4].data == NULL || !lsn_read(columns[4], &lsn)) {
+    if (!slice_u32(columns[0], &file.tablespace) || !slice_u32(columns[1], &file.node) ||
+        (columns[2].data != NULL && !slice_u32(columns[2], &oid)) || columns[4].data == NULL ||
+        !lsn_read(columns[4], &lsn)) {
         return false;
     }
     if (oid == 0) {

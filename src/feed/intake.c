@@ -140,13 +140,6 @@ struct rewritten {
     bool must;    /* for some of them changes wait */
 };
 
-static int compare_oids(const void *a, const void *b)
-{
-    const uint32_t *left = a, *right = b;
-
-    return (*left > *right) - (*left < *right);
-}
-
 static bool take_dropped(struct intake *intake, const struct wal_files *files,
                          struct rewritten *rewritten)
 {
@@ -166,7 +159,7 @@ static bool take_dropped(struct intake *intake, const struct wal_files *files,
         }
     }
     if (rewritten->len > 1) {
-        qsort(rewritten->oids, rewritten->len, sizeof(*rewritten->oids), compare_oids);
+        qsort(rewritten->oids, rewritten->len, sizeof(*rewritten->oids), wal_oid_order);
     }
     return ok;
 }
@@ -174,7 +167,7 @@ static bool take_dropped(struct intake *intake, const struct wal_files *files,
 static bool has(const struct rewritten *rewritten, uint32_t oid)
 {
     return rewritten->len > 0 && bsearch(&oid, rewritten->oids, rewritten->len,
-                                         sizeof(*rewritten->oids), compare_oids) != NULL;
+                                         sizeof(*rewritten->oids), wal_oid_order) != NULL;
 }
 
 /* A file wasn't known: it may have been that of any relation which the commit redefined. */

@@ -119,7 +119,7 @@ bool wal_commit_drops(const struct wal_commit *commit, struct relfile file)
            bsearch(&file, dropped->at, dropped->len, sizeof(*dropped->at), compare_files) != NULL;
 }
 
-static int compare_oids(const void *a, const void *b)
+int wal_oid_order(const void *a, const void *b)
 {
     const uint32_t *left = a, *right = b;
 
@@ -132,7 +132,7 @@ static void sort_oids(struct wal_oids *oids)
     size_t len = 0;
 
     if (oids->len > 1) {
-        qsort(oids->at, oids->len, sizeof(*oids->at), compare_oids);
+        qsort(oids->at, oids->len, sizeof(*oids->at), wal_oid_order);
     }
     for (size_t i = 0; i < oids->len; i++) {
         if (len == 0 || oids->at[len - 1] != oids->at[i]) {

@@ -88,6 +88,9 @@ enum wal_change { WAL_CHANGE_FILE, WAL_CHANGE_RESYNC, WAL_CHANGE_CONTENT, WAL_CH
 enum wal_change wal_change_of(const struct wal_transactions *transactions,
                               const struct open_node *change, struct slice *content);
 
+/* In which order its OIDs stand, for qsort and bsearch. */
+int wal_oid_order(const void *a, const void *b);
+
 /* Whether it has dropped the file. */
 bool wal_commit_drops(const struct wal_commit *commit, struct relfile file);
 
