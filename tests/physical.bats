@@ -364,6 +364,26 @@ replayed() {
     stop
 }
 
+there() { # CONDITION: on the standby
+    [[ $(server_sql "$standby" "SELECT $1") == t ]]
+}
+
+@test "on a standby the first resync waits for what it has received to be replayed" {
+    start_standby
+    wait_for replayed
+    server_sql "$standby" 'SELECT pg_wal_replay_pause()' >/dev/null
+    sql 'INSERT INTO orders (n) VALUES (1)'
+    wait_for there "pg_last_wal_receive_lsn() >= '$(sql 'SELECT pg_current_wal_flush_lsn()')'"
+    on_standby launch -vv
+    wait_for said 'streaming WAL from'
+    wait_for there "EXISTS (SELECT FROM pg_stat_replication WHERE state = 'streaming' AND write_lsn IS NOT NULL)"
+    there 'pg_last_wal_replay_lsn() < pg_last_wal_receive_lsn()'
+    [[ ! -s $out ]]
+    server_sql "$standby" 'SELECT pg_wal_replay_resume()' >/dev/null
+    wait_for saw 'reasons == ["connected"]'
+    stop
+}
+
 @test "on a standby nothing is reported before it is replayed" {
     start_standby
     on_standby listen
