@@ -85,6 +85,15 @@ gives() {
     stop
 }
 
+@test "a table that is truncated again before its new file is known" {
+    physical
+    truncations=()
+    for _ in {1..30}; do truncations+=('TRUNCATE customers'); done
+    sql "${truncations[@]}"
+    totals '{"public.customers": 30}'
+    stop
+}
+
 @test "indexes, statistics, grants, other databases and temporary tables are not reported" {
     sql 'CREATE INDEX one ON orders (n)' 'INSERT INTO orders SELECT i FROM generate_series(1, 9) i' >/dev/null
     physical
