@@ -253,7 +253,7 @@ void intake_tick(struct intake *intake, int64_t now_us)
 /* It was open when the stream began: what it had locked by then it may have changed before. */
 static void take_inflight(struct intake *intake, uint32_t xid)
 {
-    size_t count;
+    size_t count = 0;
     const struct inflight_pair *pairs = inflight_find(intake->inflight, xid, &count);
     struct arriving arriving = arriving_of(intake, OPERATION_UPDATE, 1);
 
@@ -333,7 +333,9 @@ static void begin(void *context, uint32_t xid)
     window_begin(intake->window, xid);
     barrier_streamed(intake->barrier, xid);
     catalog_begin(intake->catalog);
-    take_inflight(intake, xid);
+    if (intake->inflight != NULL) {
+        take_inflight(intake, xid);
+    }
 }
 
 static void unnameable(void *context, enum resync reason)

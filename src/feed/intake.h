@@ -17,7 +17,7 @@ struct intake {
     struct catalog *catalog;
     struct window *window;
     struct barrier *barrier;
-    struct inflight *inflight;
+    struct inflight *inflight; /* NULL: transactions that were open at the start don't matter */
     struct counters *counters;
     int64_t now_us;  /* when what is being taken arrived; set before each turn of the source */
     int64_t wall_us; /* the same moment by the wall clock */

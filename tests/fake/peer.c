@@ -441,7 +441,7 @@ static void answer_lookup(struct peer *peer, const char *sql)
 
     say_description(peer);
     say_row(peer, "\\N\t2000\t\\N\t\\N\t\\N\t\\N");
-    for (const char *at = sql; (at = strstr(at, "::name)")) != NULL; at++) {
+    for (const char *at = sql; (at = strstr(at, "::oid)")) != NULL; at++) {
         snprintf(row, sizeof(row), "%u\t%u\t600\t500\tfalse\t\\N", number, 16384 + number);
         say_row(peer, row);
         number++;
