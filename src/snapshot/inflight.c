@@ -5,9 +5,14 @@
 
 bool inflight_add(struct inflight *inflight, uint32_t xid, uint32_t oid)
 {
-    if (inflight->len >= INFLIGHT_MAX) {
-        inflight->at[inflight->len - 1] = (struct inflight_pair){xid, 0};
-        return true;
+    if (inflight->len >= INFLIGHT_MAX) { /* one pair for each xid from here on */
+        struct inflight_pair *last = &inflight->at[inflight->len - 1];
+
+        if (last->xid == xid) {
+            last->oid = 0;
+            return true;
+        }
+        oid = 0;
     }
     if (inflight->len == inflight->cap) {
         size_t cap = inflight->cap > 0 ? inflight->cap * 2 : 64;
