@@ -33,8 +33,10 @@ stranger_leaves() {
     ask stranger 'ROLLBACK'
 }
 
+# A walsender sends only what has been flushed: the last commit sees to it that all_read means the whole burst.
 burst() {
-    sql 'SET synchronous_commit = off' "CALL burst($1)"
+    sql 'SET synchronous_commit = off' "CALL burst($1)" \
+        'SET synchronous_commit = on' "SELECT pg_logical_emit_message(true, 'burst', 'over')" >/dev/null
 }
 
 bursts() {
