@@ -157,72 +157,9 @@ static void start(uint16_t magic)
     build_start(&build, START, magic);
 }
 
-/* A block's header: `flags` with what they say behind it. Returns its length. */
-static size_t put_block(unsigned char *at, uint8_t id, uint8_t flags, uint8_t image,
-                        uint32_t database, uint32_t node)
-{
-    size_t len = 4;
-
-    at[0] = id;
-    at[1] = flags;
-    put16(at + 2, 0);
-    if ((flags & 0x10) != 0) {
-        put16(at + len, 100); /* image */
-        put16(at + len + 2, 0);
-        at[len + 4] = image;
-        len += 5;
-    }
-    if ((flags & 0x80) != 0) {
-        return len;
-    }
-    put32(at + len, 1663);
-    put32(at + len + 4, database);
-    put32(at + len + 8, node);
-    return len + 12;
-}
-
-/* A change of one row, with `rest` bytes of row behind it. */
-static void change(uint8_t manager, uint8_t info, uint32_t xid, uint32_t database, uint32_t node,
-                   size_t rest)
-{
-    unsigned char *body = calloc(1, 64 + rest);
-    size_t len;
-
-    if (!CHECK(body != NULL)) {
-        return;
-    }
-    len = put_block(body, 0, 0x20, 0, database, node) + 4;
-    put16(body + 2, (uint16_t)rest);
-    body[len] = 255;
-    body[len + 1] = 8; /* main data */
-    put16(body + len + 2 + rest + 2, 3);
-    build_record(&build, manager, info, xid, body, len + 2 + rest + 8);
-    free(body);
-}
-
 static void insert(uint32_t xid, uint32_t node)
 {
-    change(WAL_HEAP, HEAP_INSERT, xid, BUILD_DATABASE, node, 50);
-}
-
-/* A record of main data alone. */
-static void main_data(uint8_t manager, uint8_t info, uint32_t xid, const unsigned char *data,
-                      size_t len)
-{
-    unsigned char *body = calloc(1, len + 5);
-    size_t at = len < 256 ? 2 : 5;
-
-    if (!CHECK(body != NULL)) {
-        return;
-    }
-    body[0] = len < 256 ? 255 : 254;
-    body[1] = (unsigned char)len;
-    if (at == 5) {
-        put32(body + 1, (uint32_t)len);
-    }
-    memcpy(body + at, data, len);
-    build_record(&build, manager, info, xid, body, at + len);
-    free(body);
+    build_change(&build, WAL_HEAP, HEAP_INSERT, xid, BUILD_DATABASE, node, 50);
 }
 
 /* The end of a transaction: what it says is put together by the callers. */
@@ -248,38 +185,14 @@ static void say32(uint32_t value)
 
 static void end(uint8_t kind, uint32_t xid)
 {
-    main_data(WAL_XACT, kind | XACT_HAS_INFO, xid, ending.data, ending.len);
+    build_main_data(&build, WAL_XACT, kind | XACT_HAS_INFO, xid, ending.data, ending.len);
 }
 
 static void commit(uint32_t xid)
 {
     unsigned char time[8] = {0};
 
-    main_data(WAL_XACT, XACT_COMMIT, xid, time, sizeof(time));
-}
-
-static void list_running(uint32_t next, uint32_t oldest)
-{
-    unsigned char data[24] = {0};
-
-    put32(data + 12, next);
-    put32(data + 16, oldest);
-    main_data(WAL_STANDBY, STANDBY_RUNNING_XACTS, 0, data, sizeof(data));
-}
-
-static void emit(uint32_t xid, uint32_t database, bool transactional, const char *prefix,
-                 const char *content)
-{
-    unsigned char data[1000] = {0};
-    size_t prefix_len = strlen(prefix) + 1, len = strlen(content);
-
-    put32(data, database);
-    data[4] = transactional;
-    put64(data + 8, prefix_len);
-    put64(data + 16, len);
-    memcpy(data + 24, prefix, prefix_len);
-    memcpy(data + 24 + prefix_len, content, len);
-    main_data(WAL_MESSAGE, 0, xid, data, 24 + prefix_len + len);
+    build_main_data(&build, WAL_XACT, XACT_COMMIT, xid, time, sizeof(time));
 }
 
 /* ---- tests ---- */
@@ -289,10 +202,10 @@ static void test_changes(void)
     start(MAGIC_15);
     insert(700, TABLE);
     insert(700, TABLE);
-    change(WAL_HEAP, HEAP_UPDATE, 700, BUILD_DATABASE, OTHER, 0);
-    change(WAL_HEAP, HEAP_HOT_UPDATE, 700, BUILD_DATABASE, OTHER, 100);
-    change(WAL_HEAP, HEAP_DELETE | 0x80, 700, BUILD_DATABASE, OTHER, 8);
-    change(WAL_HEAP2, HEAP2_MULTI_INSERT, 700, BUILD_DATABASE, TABLE, 9000);
+    build_change(&build, WAL_HEAP, HEAP_UPDATE, 700, BUILD_DATABASE, OTHER, 0);
+    build_change(&build, WAL_HEAP, HEAP_HOT_UPDATE, 700, BUILD_DATABASE, OTHER, 100);
+    build_change(&build, WAL_HEAP, HEAP_DELETE | 0x80, 700, BUILD_DATABASE, OTHER, 8);
+    build_change(&build, WAL_HEAP2, HEAP2_MULTI_INSERT, 700, BUILD_DATABASE, TABLE, 9000);
     commit(700);
     reads("C700 20000:5 20001:3;");
 }
@@ -300,14 +213,14 @@ static void test_changes(void)
 static void test_not_changes(void)
 {
     start(MAGIC_15);
-    change(WAL_HEAP, 0x50, 700, BUILD_DATABASE, TABLE, 10);
-    change(WAL_HEAP, 0x60, 700, BUILD_DATABASE, TABLE, 10);
-    change(WAL_HEAP2, 0x10, 700, BUILD_DATABASE, TABLE, 10);
-    change(WAL_XLOG, 0xa0, 700, BUILD_DATABASE, TABLE, 10);
-    change(11, 0x00, 700, BUILD_DATABASE, TABLE, 10);
+    build_change(&build, WAL_HEAP, 0x50, 700, BUILD_DATABASE, TABLE, 10);
+    build_change(&build, WAL_HEAP, 0x60, 700, BUILD_DATABASE, TABLE, 10);
+    build_change(&build, WAL_HEAP2, 0x10, 700, BUILD_DATABASE, TABLE, 10);
+    build_change(&build, WAL_XLOG, 0xa0, 700, BUILD_DATABASE, TABLE, 10);
+    build_change(&build, 11, 0x00, 700, BUILD_DATABASE, TABLE, 10);
     insert(0, TABLE);
-    change(WAL_HEAP, HEAP_INSERT, 700, BUILD_DATABASE + 1, TABLE, 10);
-    change(WAL_HEAP, HEAP_INSERT, 700, BUILD_DATABASE, WAL_FIRST_OID - 1, 10);
+    build_change(&build, WAL_HEAP, HEAP_INSERT, 700, BUILD_DATABASE + 1, TABLE, 10);
+    build_change(&build, WAL_HEAP, HEAP_INSERT, 700, BUILD_DATABASE, WAL_FIRST_OID - 1, 10);
     commit(700);
     reads("C700;");
 }
@@ -317,9 +230,9 @@ static void test_lengths(void)
 {
     start(MAGIC_15);
     for (size_t len = 0; len < 300; len++) {
-        change(WAL_HEAP, HEAP_INSERT, 701, BUILD_DATABASE, TABLE, len * 37 % 20000);
+        build_change(&build, WAL_HEAP, HEAP_INSERT, 701, BUILD_DATABASE, TABLE, len * 37 % 20000);
     }
-    change(WAL_HEAP, HEAP_INSERT, 701, BUILD_DATABASE, OTHER, 60000);
+    build_change(&build, WAL_HEAP, HEAP_INSERT, 701, BUILD_DATABASE, OTHER, 60000);
     commit(701);
     reads("C701 20000:300 20001:1;");
 }
@@ -400,7 +313,7 @@ static void test_rollback(void)
 
     start(MAGIC_15);
     insert(700, TABLE);
-    main_data(WAL_XACT, XACT_ABORT, 700, time, sizeof(time));
+    build_main_data(&build, WAL_XACT, XACT_ABORT, 700, time, sizeof(time));
     insert(701, TABLE);
     commit(700); /* nothing is left of it */
     reads("A700;C700;");
@@ -416,7 +329,7 @@ static void prepare(uint16_t magic)
     put16(ending.data + gid_at, 5);
     ending.len = size + 8;
     say32(701);
-    main_data(WAL_XACT, XACT_PREPARE, 700, ending.data, ending.len + 100);
+    build_main_data(&build, WAL_XACT, XACT_PREPARE, 700, ending.data, ending.len + 100);
 }
 
 static void test_prepared(void)
@@ -431,7 +344,8 @@ static void test_prepared(void)
         insert(701, OTHER);
         prepare(magics[i]);
         insert(705, TABLE); /* lost in the restart */
-        main_data(WAL_XLOG, XLOG_CHECKPOINT_SHUTDOWN, 0, checkpoint, sizeof(checkpoint));
+        build_main_data(&build, WAL_XLOG, XLOG_CHECKPOINT_SHUTDOWN, 0, checkpoint,
+                        sizeof(checkpoint));
         begin_ending(0x02 | 0x10);
         say32(1);
         say32(701);
@@ -546,13 +460,13 @@ static void test_messages(void)
     memset(big, 'x', sizeof(big));
     big[sizeof(big) - 1] = '\0';
     start(MAGIC_15);
-    emit(700, BUILD_DATABASE, true, "pgnudge", "");
-    emit(701, BUILD_DATABASE, true, "pgnudge", "public.orders");
-    emit(702, BUILD_DATABASE, true, "pgnudge", big);
-    emit(703, BUILD_DATABASE, true, "pgnudge2", "a.b");
-    emit(704, BUILD_DATABASE + 1, true, "pgnudge", "a.b");
-    emit(705, BUILD_DATABASE, false, "pgnudge", "a.b");
-    emit(705, BUILD_DATABASE, false, "pgnudge", big);
+    build_message(&build, 700, BUILD_DATABASE, true, "pgnudge", "");
+    build_message(&build, 701, BUILD_DATABASE, true, "pgnudge", "public.orders");
+    build_message(&build, 702, BUILD_DATABASE, true, "pgnudge", big);
+    build_message(&build, 703, BUILD_DATABASE, true, "pgnudge2", "a.b");
+    build_message(&build, 704, BUILD_DATABASE + 1, true, "pgnudge", "a.b");
+    build_message(&build, 705, BUILD_DATABASE, false, "pgnudge", "a.b");
+    build_message(&build, 705, BUILD_DATABASE, false, "pgnudge", big);
     for (uint32_t xid = 700; xid <= 705; xid++) {
         commit(xid);
     }
@@ -567,14 +481,14 @@ static void test_many_messages(void)
     start(MAGIC_15);
     for (int i = 0; i < (int)WAL_CONTENTS_MAX; i++) {
         snprintf(content, sizeof(content), "a.b%d", i);
-        emit(600, BUILD_DATABASE, true, "pgnudge", content);
+        build_message(&build, 600, BUILD_DATABASE, true, "pgnudge", content);
     }
-    emit(700, BUILD_DATABASE, true, "pgnudge", "a.c");
-    emit(701, BUILD_DATABASE, true, "pgnudge", "a.b7");
+    build_message(&build, 700, BUILD_DATABASE, true, "pgnudge", "a.c");
+    build_message(&build, 701, BUILD_DATABASE, true, "pgnudge", "a.b7");
     commit(700);
     commit(701);
-    main_data(WAL_XACT, XACT_ABORT, 600, (const unsigned char[8]){0}, 8);
-    emit(702, BUILD_DATABASE, true, "pgnudge", "a.d");
+    build_main_data(&build, WAL_XACT, XACT_ABORT, 600, (const unsigned char[8]){0}, 8);
+    build_message(&build, 702, BUILD_DATABASE, true, "pgnudge", "a.d");
     commit(702);
     reads("C700 resync;C701 \"a.b7\";A600;C702 \"a.d\";");
 }
@@ -584,7 +498,7 @@ static void test_running(void)
     start(MAGIC_15);
     insert(700, TABLE);
     insert(705, TABLE);
-    list_running(710, 703);
+    build_running(&build, 710, 703);
     commit(700);
     commit(705);
     reads("R710,703;C700;C705 20000:1;");
@@ -629,7 +543,7 @@ static void test_overwritten(void)
     start(MAGIC_15);
     insert(700, TABLE);
     before = build.prev;
-    change(WAL_HEAP, HEAP_INSERT, 701, BUILD_DATABASE, TABLE, 20000);
+    build_change(&build, WAL_HEAP, HEAP_INSERT, 701, BUILD_DATABASE, TABLE, 20000);
     build.len -= build.len % WAL_PAGE; /* of which the last page never came */
     build.left = 0;
     build.next_info = 8;
@@ -674,7 +588,7 @@ static void test_refusals(void)
     insert(700, TABLE);
     refuses("not a record", ERROR_TRANSIENT);
     start(MAGIC_15);
-    change(WAL_HEAP, HEAP_INSERT, 700, BUILD_DATABASE, TABLE, 20000);
+    build_change(&build, WAL_HEAP, HEAP_INSERT, 700, BUILD_DATABASE, TABLE, 20000);
     put16(build.bytes + WAL_PAGE + 2, 0);
     refuses("doesn't continue it", ERROR_TRANSIENT);
     put16(build.bytes + WAL_PAGE + 2, 1);

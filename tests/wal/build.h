@@ -5,14 +5,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "wal/format.h"
 
-#define BUILD_MAX      ((size_t)4 << 20)
-#define BUILD_SEGMENT  ((uint32_t)1 << 20)
-#define BUILD_SYSTEM   UINT64_C(7000000000000000001)
-#define BUILD_DATABASE 5
+#ifndef BUILD_MAX
+#define BUILD_MAX ((size_t)4 << 20) /* bytes laid from build_start on */
+#endif
+#define BUILD_SEGMENT    ((uint32_t)1 << 20)
+#define BUILD_SYSTEM     UINT64_C(7400000000000000001)
+#define BUILD_DATABASE   5
+#define BUILD_TABLESPACE 1663
 
 struct build {
     unsigned char bytes[BUILD_MAX];
@@ -108,6 +112,96 @@ static inline uint64_t build_record(struct build *build, uint8_t manager, uint8_
     }
     build->prev = at;
     return at;
+}
+
+/* ---- records ---- */
+
+/* A block's header: `flags` with what they say behind it. Returns its length. */
+static inline size_t put_block(unsigned char *at, uint8_t id, uint8_t flags, uint8_t image,
+                               uint32_t database, uint32_t node)
+{
+    size_t len = 4;
+
+    at[0] = id;
+    at[1] = flags;
+    put16(at + 2, 0);
+    if ((flags & 0x10) != 0) {
+        put16(at + len, 100); /* image */
+        put16(at + len + 2, 0);
+        at[len + 4] = image;
+        len += 5;
+    }
+    if ((flags & 0x80) != 0) {
+        return len;
+    }
+    put32(at + len, BUILD_TABLESPACE);
+    put32(at + len + 4, database);
+    put32(at + len + 8, node);
+    return len + 12;
+}
+
+/* A change of one row, with `rest` bytes of row behind it. */
+static inline void build_change(struct build *build, uint8_t manager, uint8_t info, uint32_t xid,
+                                uint32_t database, uint32_t node, size_t rest)
+{
+    unsigned char *body = calloc(1, 64 + rest);
+    size_t len;
+
+    if (body == NULL) {
+        abort();
+    }
+    len = put_block(body, 0, 0x20, 0, database, node) + 4;
+    put16(body + 2, (uint16_t)rest);
+    body[len] = 255;
+    body[len + 1] = 8; /* main data */
+    put16(body + len + 2 + rest + 2, 3);
+    build_record(build, manager, info, xid, body, len + 2 + rest + 8);
+    free(body);
+}
+
+/* A record of main data alone. */
+static inline void build_main_data(struct build *build, uint8_t manager, uint8_t info, uint32_t xid,
+                                   const unsigned char *data, size_t len)
+{
+    unsigned char *body = calloc(1, len + 5);
+    size_t at = len < 256 ? 2 : 5;
+
+    if (body == NULL) {
+        abort();
+    }
+    body[0] = len < 256 ? 255 : 254;
+    body[1] = (unsigned char)len;
+    if (at == 5) {
+        put32(body + 1, (uint32_t)len);
+    }
+    memcpy(body + at, data, len);
+    build_record(build, manager, info, xid, body, at + len);
+    free(body);
+}
+
+static inline void build_running(struct build *build, uint32_t next, uint32_t oldest)
+{
+    unsigned char data[24] = {0};
+
+    put32(data + 12, next);
+    put32(data + 16, oldest);
+    build_main_data(build, WAL_STANDBY, STANDBY_RUNNING_XACTS, 0, data, sizeof(data));
+}
+
+/* pg_logical_emit_message's; content of at most 500 bytes. */
+static inline void build_message(struct build *build, uint32_t xid, uint32_t database,
+                                 bool transactional, const char *prefix, const char *content)
+{
+    unsigned char data[1000] = {0};
+    size_t prefix_len = strlen(prefix) + 1, len = strlen(content);
+
+    put32(data, database);
+    data[4] = transactional;
+    put64(data + 8, prefix_len);
+    put64(data + 16, len);
+    memcpy(data + 24, prefix, prefix_len);
+    memcpy(data + 24 + prefix_len, content, len);
+    build_main_data(build, WAL_MESSAGE, 0, xid, data, 24 + prefix_len + len);
 }
 
 #endif
