@@ -56,7 +56,8 @@ $(BUILD)/tests/test_allocations: LINK += \
     -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=hashmap_get,--wrap=hashmap_remove_at
 
 # A whole feed over tests/fake/, in place of the kernel's sockets and clocks.
-FAKE  := $(BUILD)/fake/world.o $(BUILD)/fake/peer.o
+PEER  := $(BUILD)/fake/peer.o $(BUILD)/fake/wal_stream.o
+FAKE  := $(BUILD)/fake/world.o $(PEER)
 WORLD := $(filter-out %/net/transport.o %/base/clock.o,$(OBJ))
 
 $(BUILD)/fake/%.o: tests/fake/%.c Makefile
@@ -69,7 +70,7 @@ $(BUILD)/tests/test_hostile: $(BUILD)/fake/hostile.o $(FAKE) $(WORLD)
 	    $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # The same peer behind a real socket.
-$(BUILD)/fake/server: $(BUILD)/fake/server.o $(BUILD)/fake/peer.o $(OBJ)
+$(BUILD)/fake/server: $(BUILD)/fake/server.o $(PEER) $(OBJ)
 	$(CC) $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # For scripts/fuzz, which builds with clang and FUZZ=1.

@@ -22,12 +22,12 @@ enum page_start {
 
 struct wal_pages {
     const struct wal_format *format; /* of the first page; NULL: none has come */
-    uint64_t position;               /* LSN of the next byte */
+    uint64_t position;               /* LSN of the next byte, less `have` */
     uint32_t segment_size;           /* bytes, as the server says */
     uint64_t system_id;              /* as well; 0: it isn't compared */
     enum page_start start;           /* of the page under way */
     uint32_t rest;
-    size_t have; /* bytes of `header` */
+    size_t have; /* bytes of the header under way */
     unsigned char header[WAL_LONG_HEADER];
 };
 

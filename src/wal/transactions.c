@@ -442,7 +442,7 @@ bool wal_transactions_take(struct wal_transactions *self, struct slice wal, stru
 
 uint64_t wal_transactions_position(const struct wal_transactions *self)
 {
-    return self->records.pages.position;
+    return self->records.pages.position + self->records.pages.have;
 }
 
 void wal_transactions_free(struct wal_transactions *self)

@@ -17,6 +17,7 @@
         "--backoff", "10ms,100ms", "--timeout", "20s"
 
 static const char *const checked_options[] = {OPTIONS, "--plugin", "test_decoding", NULL};
+static const char *const physical_options[] = {OPTIONS, "--transport", "physical", "--ddl", NULL};
 static const char *const unchecked_options[] = {OPTIONS, "--no-visibility-check", NULL};
 
 static struct world_setup polite(const char *const *options)
@@ -73,6 +74,12 @@ static void behaves(void)
     run(&setup, &result);
     CHECK_INT(result.outcome.status, FEED_TIMEOUT);
     CHECK(result.items > 2 && result.polls < 2000);
+    setup = polite(physical_options);
+    setup.peer.transactions = 300; /* some pages */
+    run(&setup, &result);
+    CHECK_INT(result.outcome.status, FEED_TIMEOUT);
+    CHECK_INT(result.connections, 2);
+    CHECK(result.items > 2 && result.polls < 2000);
 }
 
 /* Each fault at every `step`th message. What has no end takes its time: there fewer. */
@@ -112,6 +119,29 @@ static void faults_unchecked(void)
     sweep(&setup, STRIDE);
 }
 
+static void faults_physical(void)
+{
+    struct world_setup setup = polite(physical_options);
+
+    sweep(&setup, STRIDE);
+}
+
+/* Each connection begins at the present. */
+static void removed(void)
+{
+    struct world_setup setup = polite(physical_options);
+    struct world_result result;
+
+    setup.peer.fault = FAULT_REMOVED;
+    run(&setup, &result);
+    CHECK_INT(result.outcome.status, FEED_TIMEOUT);
+    CHECK_INT(result.connections, 3);
+    CHECK(result.items > 2);
+    setup.options = checked_options; /* of a slot it is a plugin that isn't there */
+    run(&setup, &result);
+    CHECK_INT(result.outcome.status, FEED_REFUSED);
+}
+
 static void doctor(void)
 {
     struct world_setup setup = polite(checked_options);
@@ -120,15 +150,15 @@ static void doctor(void)
     sweep(&setup, 1);
 }
 
-static void cuts(void)
+static void cut(const char *const *options, size_t stride)
 {
-    struct world_setup setup = polite(checked_options);
+    struct world_setup setup = polite(options);
     struct world_result base, result;
 
     run(&setup, &base);
     for (setup.connection = 0; setup.connection < 2; setup.connection++) {
         for (setup.cut_at = 0; setup.cut_at < base.bytes[setup.connection];
-             setup.cut_at += STRIDE) {
+             setup.cut_at += stride) {
             CASE("connection %u, cut at byte %zu", setup.connection, setup.cut_at);
             if (run(&setup, &result)) {
                 CHECK(came_back(&result));
@@ -137,21 +167,31 @@ static void cuts(void)
     }
 }
 
-static void flips(void)
+static void cuts(void)
 {
-    struct world_setup setup = polite(checked_options);
+    cut(checked_options, STRIDE);
+    cut(physical_options, 7 * STRIDE);
+}
+
+static void flip(const char *const *options, size_t stride)
+{
+    struct world_setup setup = polite(options);
     struct world_result base, result;
 
     run(&setup, &base);
     for (setup.connection = 0; setup.connection < 2; setup.connection++) {
-        for (size_t byte = 0; byte < base.bytes[setup.connection]; byte++) {
-            setup.flip_at = byte * 8 + byte / STRIDE % 8;
-            if (byte % STRIDE == 0) {
-                CASE("connection %u, bit %zu", setup.connection, setup.flip_at);
-                run(&setup, &result); /* a flipped digit of an identity is another server's */
-            }
+        for (size_t byte = 0; byte < base.bytes[setup.connection]; byte += stride) {
+            setup.flip_at = byte * 8 + byte / stride % 8;
+            CASE("connection %u, bit %zu", setup.connection, setup.flip_at);
+            run(&setup, &result); /* a flipped digit of an identity is another server's */
         }
     }
+}
+
+static void flips(void)
+{
+    flip(checked_options, STRIDE);
+    flip(physical_options, 7 * STRIDE);
 }
 
 /* A byte every 100 ms: below each single timeout, but not below that of the login. */
@@ -172,9 +212,9 @@ static void loris(void)
 }
 
 /* However the bytes come, the same is printed. */
-static void one_byte_a_read(void)
+static void in_bytes(const char *const *options)
 {
-    struct world_setup setup = polite(checked_options);
+    struct world_setup setup = polite(options);
     struct world_result whole, bytes;
 
     run(&setup, &whole);
@@ -184,6 +224,12 @@ static void one_byte_a_read(void)
         CHECK_INT(bytes.outcome.status, whole.outcome.status);
         CHECK(bytes.items > 2);
     }
+}
+
+static void one_byte_a_read(void)
+{
+    in_bytes(checked_options);
+    in_bytes(physical_options);
 }
 
 static void total(void)
@@ -199,6 +245,8 @@ static const struct check_test tests[] = {
     {"a server that behaves", behaves},
     {"each fault at each message", faults},
     {"… without the visibility check", faults_unchecked},
+    {"… of WAL", faults_physical},
+    {"WAL that has been removed", removed},
     {"the doctor, each fault at each message", doctor},
     {"the end at each byte", cuts},
     {"flipped bits", flips},

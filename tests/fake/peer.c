@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fake/wal_stream.h"
 #include "wire/message.h"
 
 #define SALT         "0123456789abcdef"
@@ -18,6 +19,11 @@
 #define FIRST_LSN    UINT64_C(0x1000000)
 #define MANY         2000
 #define MEGABYTES    ((size_t)4 << 20)
+
+#define TEXT_OF(number)  TEXT_OF_(number)
+#define TEXT_OF_(number) #number
+#define SYSTEM           TEXT_OF(WAL_STREAM_SYSTEM)
+#define IDENTITY         "1700000000.5/" SYSTEM
 
 const char *const fault_names[FAULTS] = {
     "none",
@@ -64,6 +70,7 @@ const char *const fault_names[FAULTS] = {
     "endless-bytes",
     "body",
     "raw",
+    "removed",
 };
 
 enum peer_state { PEER_STARTUP, PEER_SASL, PEER_PROOF, PEER_QUERIES, PEER_STREAMING };
@@ -85,6 +92,7 @@ struct peer {
     uint32_t xid;
     uint64_t lsn;
     unsigned streamed;
+    struct wal_stream *wal; /* NULL: it decodes */
 };
 
 struct peer *peer_new(const struct peer_setup *setup)
@@ -202,6 +210,7 @@ static void repeat(struct peer *peer, char type, struct slice body)
 #define BODY(text)   text, sizeof(text) - 1
 #define ROW          BODY("\0\4\0\0\0\5false\0\0\0\0030/1\0\0\0\003999\0\0\0\003800")
 #define PARAMETER    BODY("server_encoding\0\x1b[31m\0")
+#define REMOVED      BODY("SERROR\0C58P01\0Mthe requested WAL has been removed\0\0")
 #define ERROR_FIELDS BODY("SFATAL\0C57P01\0Mterminating connection\0\0")
 #define NOTICE                                                                                     \
     BODY("SWARNING\0C01000\0Mno tuple identifier for UPDATE in table \"public\".\"\x1b[31m\"\0\0")
@@ -215,6 +224,7 @@ static bool misbehave(struct peer *peer, char type, struct slice body)
 
     switch (peer->setup.fault) {
     case FAULT_NONE:
+    case FAULT_REMOVED:
     case FAULTS:
         return true;
     case FAULT_DROP:
@@ -450,17 +460,66 @@ static void answer_lookup(struct peer *peer, const char *sql)
     say_done(peer, "SELECT 1");
 }
 
-static void start_stream(struct peer *peer)
+/* The same by their OIDs, each with its own name. */
+static void answer_lookup_by_oid(struct peer *peer)
 {
+    say_description(peer);
+    say_row(peer, "\\N\t2000\t\\N\t\\N\t\\N\t\\N");
+    for (unsigned number = 0; number < 2; number++) {
+        unsigned oid = number == 0 ? WAL_STREAM_ORDERS : WAL_STREAM_ITEMS;
+        char row[100];
+
+        snprintf(row, sizeof(row), "%u\t%u\t600\t500\tfalse\t\\N", number, oid);
+        say_row(peer, row);
+        snprintf(row, sizeof(row), "%u\t%u\t%u\t\\N\tpublic\tt%u", number, oid, oid, oid);
+        say_row(peer, row);
+    }
+    say_done(peer, "SELECT 5");
+}
+
+#define FILE_OF(file, oid) "1663\t" TEXT_OF(file) "\t" TEXT_OF(oid) "\ttrue\t0/1000000"
+
+static void answer_files(struct peer *peer)
+{
+    ANSWER(FILE_OF(WAL_STREAM_ORDERS_FILE, WAL_STREAM_ORDERS),
+           FILE_OF(WAL_STREAM_ITEMS_FILE, WAL_STREAM_ITEMS),
+           FILE_OF(WAL_STREAM_ITEMS_NEXT, WAL_STREAM_ITEMS));
+}
+
+static void answer_definitions(struct peer *peer)
+{
+    ANSWER("0\t-77\t\\N\t\\N\t\\N\t\\N",
+           TEXT_OF(WAL_STREAM_ORDERS) "\t78\t\\N\t\\N\tpublic\torders",
+           TEXT_OF(WAL_STREAM_ITEMS) "\t79\t\\N\t\\N\tpublic\titems");
+}
+
+static void start_stream(struct peer *peer, bool physical)
+{
+    if (peer->setup.fault == FAULT_REMOVED) {
+        say(peer, 'E', REMOVED);
+        say(peer, 'Z', "I", 1);
+        return;
+    }
     say(peer, 'W', "\0\0\0", 3);
     peer->state = PEER_STREAMING;
+    if (physical) {
+        peer->wal = wal_stream_new(FIRST_LSN);
+        peer->closed |= peer->wal == NULL;
+    }
 }
 
 /* A statement of a query, without a ReadyForQuery. */
 static void answer_statement(struct peer *peer, const char *sql)
 {
-    if (strstr(sql, "WITH RECURSIVE v") != NULL) {
+    if (strstr(sql, "NULL::name, NULL::name, ") != NULL) {
+        answer_lookup_by_oid(peer);
+    } else if (strstr(sql, "WITH RECURSIVE v") != NULL) {
         answer_lookup(peer, sql);
+    } else if (strstr(sql, "WITH RECURSIVE f") != NULL) {
+        answer_definitions(peer);
+    } else if (strstr(sql, "SELECT coalesce(nullif(c.reltablespace") != NULL ||
+               strstr(sql, "SELECT NULL, NULL, NULL, NULL, NULL WHERE false") != NULL) {
+        answer_files(peer);
     } else if (strstr(sql, "set_config(name") != NULL) {
         ANSWER("1s");
     } else if (strstr(sql, "set_config") != NULL) {
@@ -468,20 +527,24 @@ static void answer_statement(struct peer *peer, const char *sql)
     } else if (strstr(sql, "SELECT name, setting") != NULL) {
         ANSWER("wal_level\tlogical", "max_replication_slots\t10", "max_wal_senders\t10",
                "wal_sender_timeout\t60000", "synchronous_standby_names\t", "recovery\tfalse",
-               "identity\t1700000000.5/7400000000000000001", "system_id\t7400000000000000001",
-               "oldest_xid\t700");
+               "identity\t" IDENTITY, "system_id\t" SYSTEM, "oldest_xid\t700",
+               "database\t" TEXT_OF(WAL_STREAM_DATABASE),
+               "wal_block_size\t" TEXT_OF(WAL_STREAM_BLOCK),
+               "wal_segment_size\t" TEXT_OF(WAL_STREAM_SEGMENT));
     } else if (strstr(sql, "PREPARE ") != NULL) {
         say_done(peer, "PREPARE");
     } else if (strstr(sql, "system_identifier") != NULL) {
-        ANSWER("1700000000.5/7400000000000000001");
+        ANSWER(IDENTITY);
     } else if (strstr(sql, "pg_backend_pid") != NULL) {
         ANSWER("4242");
     } else if (strstr(sql, "EXECUTE pgnudge_visibility") != NULL) {
         answer_visibility(peer);
+    } else if (strstr(sql, "l.relation::text") != NULL) {
+        ANSWER("750\t" TEXT_OF(WAL_STREAM_ORDERS), "751\t\\N");
     } else if (strstr(sql, "pg_locks") != NULL) {
         ANSWER("750", "751");
     } else if (strstr(sql, "IDENTIFY_SYSTEM") != NULL) {
-        ANSWER("7400000000000000001\t1\t0/1000000\tdb");
+        ANSWER(SYSTEM "\t1\t0/1000000\tdb");
     } else if (strstr(sql, "CREATE_REPLICATION_SLOT") != NULL) {
         ANSWER("slot\t0/1000000\t\\N\ttest_decoding");
     } else if (strcmp(sql, "SELECT 1") == 0) {
@@ -495,7 +558,7 @@ static void answer_statement(struct peer *peer, const char *sql)
 static void take_query(struct peer *peer, char *sql)
 {
     if (strstr(sql, "START_REPLICATION") != NULL) {
-        start_stream(peer);
+        start_stream(peer, strstr(sql, " PHYSICAL ") != NULL);
         return;
     }
     for (char *next = sql; next != NULL;) {
@@ -740,18 +803,48 @@ static void stream_mark(struct peer *peer, const char *word)
     stream(peer, text);
 }
 
-bool peer_tick(struct peer *peer)
+static void stream_wal(struct peer *peer)
 {
-    if (peer->state != PEER_STREAMING || peer->streamed >= peer->setup.transactions) {
-        return false;
+    struct buffer body = {0};
+    uint64_t lsn;
+    struct slice wal = wal_stream_next(peer->wal, peer->xid, &lsn);
+
+    for (size_t at = 0; at < wal.len; at += wal.len / 2 + 1) { /* in two messages */
+        size_t len = wal.len - at < wal.len / 2 + 1 ? wal.len - at : wal.len / 2 + 1;
+
+        buffer_clear(&body);
+        buffer_byte(&body, 'w');
+        buffer_be64(&body, lsn + at);
+        buffer_be64(&body, lsn + wal.len);
+        buffer_be64(&body, 0);
+        buffer_append(&body, wal.data + at, len);
+        say(peer, 'd', body.data, body.len);
     }
-    peer->streamed++;
+    peer->lsn = lsn + wal.len;
+    buffer_free(&body);
+}
+
+static void stream_changes(struct peer *peer)
+{
     stream_mark(peer, "BEGIN");
     stream(peer, "table public.orders: INSERT: id[integer]:1 n[integer]:2");
     stream(peer, peer->xid % 2 == 0 ? "table public.\"t 1\": UPDATE: n[integer]:1"
                                     : "table a.b, c.d: TRUNCATE: (no-flags)");
     stream(peer, "message: transactional: 1 prefix: pgnudge, sz: 12 content:public.items");
     stream_mark(peer, "COMMIT");
+}
+
+bool peer_tick(struct peer *peer)
+{
+    if (peer->state != PEER_STREAMING || peer->streamed >= peer->setup.transactions) {
+        return false;
+    }
+    peer->streamed++;
+    if (peer->wal != NULL) {
+        stream_wal(peer);
+    } else {
+        stream_changes(peer);
+    }
     peer->xid++;
     keepalive(peer);
     return true;
@@ -795,6 +888,7 @@ void peer_free(struct peer *peer)
         buffer_free(&peer->endless);
         buffer_free(&peer->first_bare);
         buffer_free(&peer->server_first);
+        wal_stream_free(peer->wal);
         free(peer);
     }
 }

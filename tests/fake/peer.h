@@ -67,6 +67,8 @@ enum fault {
     /* as the setup says */
     FAULT_BODY, /* its body */
     FAULT_RAW,  /* bytes in its place */
+    /* instead of the stream's start, whatever the number */
+    FAULT_REMOVED,
     FAULTS
 };
 

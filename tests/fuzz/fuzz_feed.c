@@ -13,6 +13,7 @@ static const char *const options[][32] = {
     {OPTIONS, "--plugin", "wal2json", "-v", NULL},
     {OPTIONS, "--no-visibility-check", NULL},
     {OPTIONS, "-t", "public.orders,app.*", "--allow-missing", NULL},
+    {OPTIONS, "--transport", "physical", "--ddl", NULL},
 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -35,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 7) {
         return 0;
     }
-    setup.options = options[data[0] % 4];
+    setup.options = options[data[0] % 5];
     setup.doctor = (data[0] & 0x80) != 0;
     setup.connection = data[1] % 3;
     setup.peer.fault = (enum fault)(data[2] % FAULTS);

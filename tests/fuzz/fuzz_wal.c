@@ -82,6 +82,7 @@ static struct outcome read_in(size_t piece)
 
         outcome.failed = !wal_transactions_take(
             transactions, (struct slice){(const char *)build.bytes + at, len}, &error);
+        MUST(outcome.failed || wal_transactions_position(transactions) == START + at + len);
     }
     wal_transactions_free(transactions);
     return outcome;

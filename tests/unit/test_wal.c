@@ -119,8 +119,8 @@ static bool read_in(struct said *said, size_t piece, struct error *error)
 
         ok = wal_transactions_take(transactions,
                                    (struct slice){(const char *)build.bytes + at, len}, error);
+        CHECK(!ok || wal_transactions_position(transactions) == build.start + at + len);
     }
-    CHECK(!ok || wal_transactions_position(transactions) == build_at(&build));
     wal_transactions_free(transactions);
     return ok;
 }
