@@ -46,6 +46,8 @@ bats_require_minimum_version 1.5.0
         sed 's/}{"type":"batch"/}\n{"type":"batch"/' >lines
     for ((number = 1; number <= 400; number++)); do
         status=0
+        : >out
+        : >err
         # Once the first line is out, the second one comes, and the end after what it brings.
         { head -n 1 lines && wait_for_out 1 && tail -n 1 lines && wait_for_out 2; } |
             PGNUDGE_FAIL_AT=$number "$repo/build/oom/pgnudge" --from-stdin --keys --tables 's.*' --debounce 0 >out 2>err || status=$?
@@ -61,11 +63,10 @@ bats_require_minimum_version 1.5.0
     false
 }
 
-# wait_for_out LINES: for a second at most; the program may have ended.
+# wait_for_out LINES: or until it is said why they don't come.
 wait_for_out() {
-    local tries
-    for ((tries = 0; tries < 50; tries++)); do
-        (($(wc -l <out) < $1)) || return 0
+    local end=$((SECONDS + 20))
+    until (($(wc -l <out) >= $1)) || grep -q 'error:\|is no item' err || ((SECONDS >= end)); do
         sleep 0.02
     done
 }
