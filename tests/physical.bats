@@ -170,11 +170,14 @@ gives() {
     ask writer 'BEGIN; INSERT INTO orders (n) VALUES (1); SAVEPOINT s; INSERT INTO items (n) VALUES (1); RELEASE s'
     ask aborted 'BEGIN; INSERT INTO customers (n) VALUES (1)'
     ask idle 'BEGIN; SELECT pg_current_xact_id()'
+    PGDATABASE=postgres session elsewhere
+    ask elsewhere 'BEGIN; CREATE TABLE elsewhere (n int); INSERT INTO elsewhere VALUES (1)'
     sql "BEGIN; INSERT INTO customers (n) VALUES (1); PREPARE TRANSACTION 'before'" >/dev/null
     physical
     mark
     ask writer 'COMMIT'
     ask aborted 'ROLLBACK'
+    ask elsewhere 'COMMIT; DROP TABLE elsewhere'
     wait_for saw 'shop | .[0] > 0 and .[1] > 0 and .[2] == 0'
     sql "COMMIT PREPARED 'before'"
     wait_for saw 'shop[2] > 0'

@@ -13,20 +13,24 @@
     " ORDER BY virtualtransaction, age(transactionid) DESC"
 
 /*
- * The same, with what each has locked for writing in this database: a row for each relation. One
- * scan, so that none ends between two.
+ * The same of this database, with what each has locked for writing: a row for each relation. One
+ * scan, so that none ends between two. One that has locked nothing here, but in another database,
+ * is there. (CREATE DATABASE locks in others, and changes no table here.)
  */
 #define INFLIGHT_SQL                                                                               \
     "WITH l AS MATERIALIZED (SELECT locktype, database, relation, transactionid,"                  \
     " virtualtransaction, mode FROM pg_catalog.pg_locks WHERE granted), x AS (SELECT DISTINCT ON"  \
     " (virtualtransaction) virtualtransaction, transactionid FROM l"                               \
     " WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock'"                                 \
-    " ORDER BY virtualtransaction, age(transactionid) DESC)"                                       \
+    " ORDER BY virtualtransaction, age(transactionid) DESC),"                                      \
+    " here AS (SELECT oid FROM pg_catalog.pg_database"                                             \
+    " WHERE datname = pg_catalog.current_database())"                                              \
     " SELECT x.transactionid::text, l.relation::text FROM x LEFT JOIN l"                           \
     " ON l.virtualtransaction = x.virtualtransaction AND l.locktype = 'relation'"                  \
     " AND l.relation >= 16384 AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')"               \
-    " AND l.database = (SELECT oid FROM pg_catalog.pg_database"                                    \
-    " WHERE datname = pg_catalog.current_database()) ORDER BY 1"
+    " AND l.database = (SELECT oid FROM here) WHERE l.relation IS NOT NULL"                        \
+    " OR x.virtualtransaction NOT IN (SELECT virtualtransaction FROM l"                            \
+    " WHERE database <> 0 AND database <> (SELECT oid FROM here)) ORDER BY 1"
 
 bool visible_here(const struct visible *visible, const struct item *item, unsigned mark)
 {
