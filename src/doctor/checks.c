@@ -10,6 +10,7 @@
 #define RESPONSE_TIMEOUT_US (10 * CLOCK_S) /* for an answer, and for a slot */
 #define SECOND_TIMEOUT_US   (2 * CLOCK_S)  /* for the next slot, when one has taken too long */
 #define CANCEL_GRACE_US     (2 * CLOCK_S)  /* for the server to give up making the slot */
+#define LEAVE_TIMEOUT_US    (1 * CLOCK_S)  /* for a walsender to end */
 #define CANCELS_MAX         3U             /* for one slot */
 #define STRAYS_MAX          3U             /* signals of a cancel that hit a later command */
 
@@ -18,11 +19,16 @@ static bool has(const struct checks *checks, enum side side)
     return checks->login[side] != NULL;
 }
 
+static void close_cancel(struct checks *checks)
+{
+    cancel_free(checks->cancel);
+    checks->cancel = NULL;
+}
+
 static void close_side(struct checks *checks, enum side side)
 {
     if (side == SIDE_SENDER) { /* whose address it borrows */
-        cancel_free(checks->cancel);
-        checks->cancel = NULL;
+        close_cancel(checks);
     }
     login_free(checks->login[side]);
     checks->login[side] = NULL;
@@ -78,10 +84,11 @@ static void enter(struct checks *checks, enum checks_state state, bool just, int
     checks->state = state;
     checks->entered_us = now_us;
     switch (state) {
-    case CHECKS_WAL_LOGIN:
-        close_side(checks, SIDE_SENDER);
-        start_login(checks, now_us);
+    case CHECKS_SENDER_LEAVES:
+        close_cancel(checks);
+        checks->side = SIDE_SENDER;
         break;
+    case CHECKS_WAL_LOGIN:
     case CHECKS_SENDER_LOGIN:
     case CHECKS_ORDINARY_LOGIN:
     case CHECKS_REPLICA_LOGIN:
@@ -255,7 +262,7 @@ static void no_slot(struct checks *checks, struct error *error, int64_t now_us)
     if (checks->plugin < PLUGINS) {
         plugins_report(checks);
     }
-    enter(checks, CHECKS_WAL_LOGIN, false, now_us);
+    enter(checks, CHECKS_SENDER_LEAVES, false, now_us);
 }
 
 /* The making of a slot has been cancelled. */
@@ -266,7 +273,7 @@ static void slot_waited(struct checks *checks, int64_t now_us)
         return;
     }
     round_trip_report_left_out(checks);
-    enter(checks, CHECKS_WAL_LOGIN, false, now_us);
+    enter(checks, CHECKS_SENDER_LEAVES, false, now_us);
 }
 
 static void take_facts(struct checks *checks)
@@ -283,8 +290,7 @@ static void end_round_trip(struct checks *checks, const struct error *error, int
     round_trip_report(checks, error, now_us - checks->entered_us);
     stream_free(checks->stream);
     checks->stream = NULL;
-    close_side(checks, SIDE_SENDER);
-    enter(checks, CHECKS_WAL_LOGIN, false, now_us);
+    enter(checks, CHECKS_SENDER_LEAVES, false, now_us);
 }
 
 /* The state's question has been answered. */
@@ -368,6 +374,9 @@ static void answered(struct checks *checks, int64_t now_us)
     case CHECKS_WAL_START:
         end_wal(checks, NULL, now_us);
         return;
+    case CHECKS_SENDER_LEAVES:
+        close_side(checks, SIDE_SENDER);
+        break;
     case CHECKS_REPLICA_FACTS:
         connecting_report_replica(checks);
         next_replica(checks, now_us);
@@ -423,6 +432,9 @@ static void refused(struct checks *checks, struct error *error, int64_t now_us)
     case CHECKS_WAL_START:
         end_wal(checks, error, now_us);
         return;
+    case CHECKS_SENDER_LEAVES: /* it takes its time */
+        answered(checks, now_us);
+        return;
     case CHECKS_REPLICA_FACTS:
         connecting_report_replica_failure(checks, error);
         next_replica(checks, now_us);
@@ -469,7 +481,9 @@ static int64_t response_due(const struct checks *checks)
     if (is_login(checks)) {
         return CLOCK_NEVER; /* the login has its own */
     }
-    if (checks->state == CHECKS_CANCEL) {
+    if (checks->state == CHECKS_SENDER_LEAVES) {
+        response_timeout_us = LEAVE_TIMEOUT_US;
+    } else if (checks->state == CHECKS_CANCEL) {
         response_timeout_us = CANCEL_GRACE_US;
     } else if (makes_slot(checks)) {
         response_timeout_us = question_slots_wait(checks) ? SECOND_TIMEOUT_US : RESPONSE_TIMEOUT_US;
@@ -540,9 +554,11 @@ static enum step step_state(struct checks *checks, int64_t now_us, struct error 
     if (checks->state == CHECKS_ROUND_TRIP) {
         return round_trip_step(checks, now_us, error);
     }
+    if (checks->state == CHECKS_SENDER_LEAVES) {
+        return conn_leave(checks_conn(checks, SIDE_SENDER));
+    }
     if (checks->cancel != NULL && cancel_step(checks->cancel, &ignored) != STEP_WAIT) {
-        cancel_free(checks->cancel);
-        checks->cancel = NULL;
+        close_cancel(checks);
     }
     return query_step(&checks->query, error);
 }

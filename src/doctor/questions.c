@@ -41,6 +41,7 @@ static const struct {
     [CHECKS_ROUND_TRIP_SLOT] = {SIDE_SENDER, "slot", NULL, false},
     [CHECKS_ROUND_TRIP_START] = {SIDE_SENDER, "round trip", NULL, false},
     [CHECKS_ROUND_TRIP] = {.side = SIDE_SENDER, .check = "round trip"},
+    [CHECKS_SENDER_LEAVES] = {.side = SIDE_SENDER},
     [CHECKS_WAL_LOGIN] = {.side = SIDE_SENDER},
     [CHECKS_WAL_POSITION] = {SIDE_SENDER, "physical WAL", "IDENTIFY_SYSTEM", false},
     [CHECKS_WAL_START] = {SIDE_SENDER, "physical WAL", NULL, false},
@@ -125,6 +126,8 @@ bool question_applies(const struct checks *checks, enum checks_state state)
         return known && asked && checks->config->window.max_keys > 0;
     case CHECKS_BLOCKERS:
         return known && asked && !facts_in_recovery(&checks->facts);
+    case CHECKS_SENDER_LEAVES:
+        return checks->login[SIDE_SENDER] != NULL && transport_is_worth_trying(checks);
     case CHECKS_WAL_LOGIN:
         return transport_is_worth_trying(checks);
     case CHECKS_ARM:

@@ -51,7 +51,8 @@ enum checks_state {
     CHECKS_ROUND_TRIP_SLOT,
     CHECKS_ROUND_TRIP_START,
     CHECKS_ROUND_TRIP,
-    CHECKS_WAL_LOGIN, /* the walsender's connection anew */
+    CHECKS_SENDER_LEAVES, /* the next one may need its place */
+    CHECKS_WAL_LOGIN,     /* the walsender's connection anew */
     CHECKS_WAL_POSITION,
     CHECKS_WAL_START,
     CHECKS_REPLICA_LOGIN,
@@ -80,7 +81,7 @@ struct keys {
 };
 
 /*
- * 1. `query` is under way on login[side] in all states but logins, ROUND_TRIP and OVER.
+ * 1. `query` is under way on login[side] in all states but logins, ROUND_TRIP, SENDER_LEAVES and OVER.
  * 2. `stream` is there in ROUND_TRIP alone; `cancel` in CANCEL alone, until the server has taken it.
  * 3. A state is entered by enter() alone, which skips those that rest on what isn't there.
  */

@@ -13,6 +13,7 @@ struct conn {
     struct buffer out;
     uint64_t received; /* bytes */
     struct cancel_key cancel_key;
+    bool leaving;                         /* Terminate has been said */
     const struct conn_listener *listener; /* NULL: there is none */
     char server_version[64];
     char server_encoding[32];
@@ -238,6 +239,28 @@ struct cancel_key *conn_cancel_key(struct conn *conn)
     return &conn->cancel_key;
 }
 
+enum step conn_leave(struct conn *conn)
+{
+    struct error ignored;
+    struct frame frame;
+    enum io io;
+
+    if (!conn->leaving) {
+        message_terminate(&conn->out);
+        conn->leaving = true;
+    }
+    do {
+        io = conn_flush(conn, &ignored);
+        if (io != IO_ERROR) {
+            io = conn_receive(conn, &ignored);
+        }
+        do {
+            frame = conn_next(conn);
+        } while (frame.kind == FRAME_BEGIN || frame.kind == FRAME_MORE);
+    } while (io == IO_DONE && conn_pending(conn));
+    return io == IO_EOF || io == IO_ERROR || frame.kind == FRAME_BAD ? STEP_DONE : STEP_WAIT;
+}
+
 void conn_close(struct conn *conn)
 {
     struct error ignored;
@@ -245,7 +268,9 @@ void conn_close(struct conn *conn)
     if (conn == NULL) {
         return;
     }
-    message_terminate(&conn->out);
+    if (!conn->leaving) {
+        message_terminate(&conn->out);
+    }
     conn_flush(conn, &ignored);
     buffer_free(&conn->out);
     frame_reader_free(conn->frames);

@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/step.h"
 #include "net/address.h"
 #include "net/transport.h"
 #include "wire/frame.h"
@@ -96,6 +97,12 @@ const char *conn_default_read_only(const struct conn *conn);
 
 /* Filled in by the login. */
 struct cancel_key *conn_cancel_key(struct conn *conn);
+
+/*
+ * Ends the session: Terminate, at the first call, and then all that comes is dropped. DONE once the
+ * server has closed, which it does when it holds nothing for the session any more.
+ */
+enum step conn_leave(struct conn *conn);
 
 /* Sends Terminate if that takes no waiting, and closes. NULL is fine. */
 void conn_close(struct conn *conn);
