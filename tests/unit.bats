@@ -47,6 +47,7 @@ unit() {
 @test "hints" { unit hints; }
 @test "hostile servers, a whole feed and the doctor against each" { unit hostile; }
 @test "hosts" { unit hosts; }
+@test "transactions that were open at the start" { unit inflight; }
 @test "items" { unit item; }
 @test "bridges: lines, places, parts" { unit bridge; }
 @test "keys of events" { unit keys; }
