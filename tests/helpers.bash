@@ -121,11 +121,11 @@ fresh_server() {
 
 # --- waiting ---
 
-# wait_for COMMAND...: until it succeeds.
+# wait_for COMMAND...: until it succeeds. (It is tried often: the machine may have stood still.)
 wait_for() {
-    local end=$((SECONDS + 20))
+    local end=$((SECONDS + 20)) tries=0
     until "$@" 2>/dev/null; do
-        if ((SECONDS >= end)); then
+        if ((SECONDS >= end && ++tries > 50)); then
             echo "waited in vain for: $*"
             "$@" # with what it says
             return $?
