@@ -81,7 +81,8 @@ struct keys {
 };
 
 /*
- * 1. `query` is under way on login[side] in all states but logins, ROUND_TRIP, SENDER_LEAVES and OVER.
+ * 1. `query` is under way on login[side] in all states but logins, ROUND_TRIP, SENDER_LEAVES and
+ *    OVER.
  * 2. `stream` is there in ROUND_TRIP alone; `cancel` in CANCEL alone, until the server has taken it.
  * 3. A state is entered by enter() alone, which skips those that rest on what isn't there.
  */
