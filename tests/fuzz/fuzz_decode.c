@@ -29,14 +29,14 @@ static void read_all(enum plugin plugin, struct slice text, size_t first, struct
     struct buffer content = {0};
 
     decoder_init(&decoder, plugin);
-    for (size_t at = 0; at == 0 || at < text.len; at += first) {
-        size_t len = text.len - at < first ? text.len - at : first;
-        struct slice piece = {text.data + at, len};
+    for (size_t begin = 0; begin == 0 || begin < text.len; begin += first) {
+        size_t len = text.len - begin < first ? text.len - begin : first;
+        struct slice piece = {text.data + begin, len};
 
-        if (at == 0) {
-            decoder_begin(&decoder, piece, at + len < text.len);
+        if (begin == 0) {
+            decoder_begin(&decoder, piece, begin + len < text.len);
         } else {
-            decoder_more(&decoder, piece, at + len < text.len);
+            decoder_more(&decoder, piece, begin + len < text.len);
         }
         while (decoder_next(&decoder, &change)) {
             buffer_byte(out, (char)('0' + change.kind));
