@@ -162,6 +162,22 @@ walsender() {
     sql 'SELECT active_pid FROM pg_replication_slots WHERE database = current_database()'
 }
 
+# The visibility connection's.
+# shellcheck disable=SC2034 # for the tests
+visibility="pg_stat_activity WHERE usename = 'pgnudge' AND backend_type = 'client backend'
+      AND datname = current_database()"
+
+# freeze_visibility: its backend does nothing, until thaw_visibility.
+freeze_visibility() {
+    frozen=("$(sql "SELECT pid FROM $visibility")")
+    kill -STOP "${frozen[@]}"
+}
+
+thaw_visibility() {
+    kill -CONT "${frozen[@]}"
+    frozen=()
+}
+
 # streaming: for where stdout is not at hand.
 streaming() {
     is_true "EXISTS (SELECT FROM pg_stat_replication

@@ -74,9 +74,6 @@ first_change() {
     each_plugin first_change --no-visibility-check
 }
 
-visibility="pg_stat_activity WHERE usename = 'pgnudge' AND backend_type = 'client backend'
-      AND datname = current_database()"
-
 first_change_away() {
     partitioned
     listen --plugin "$plugin" --tables t.ev

@@ -94,6 +94,18 @@ gives() {
     stop
 }
 
+# Its rows can't be told from the TRUNCATE then; it is reported all the same.
+@test "a new table that is written and truncated before its file is known" {
+    physical --liveness-timeout 0
+    freeze_visibility
+    sql 'CREATE TABLE fresh (n int)' 'CREATE TABLE other (n int)' 'INSERT INTO fresh VALUES (1), (2)' 'TRUNCATE fresh'
+    all_read
+    thaw_visibility
+    totals '{"public.fresh": 1}'
+    saw 'reasons == ["connected"]'
+    stop
+}
+
 @test "indexes, statistics, grants, other databases and temporary tables are not reported" {
     sql 'CREATE INDEX one ON orders (n)' 'INSERT INTO orders SELECT i FROM generate_series(1, 9) i' >/dev/null
     physical
@@ -108,6 +120,13 @@ gives() {
     stop
 }
 
+# A change of one that was detached may still be reported under its former root until that has been looked up.
+low_is_apart() {
+    sql 'INSERT INTO low VALUES (1)'
+    mark
+    saw '.[-1].events | map(.table) == ["marker"]'
+}
+
 @test "partitions and children are named by what is watched" {
     sql 'CREATE TABLE root (n int) PARTITION BY RANGE (n)' \
         'CREATE TABLE low PARTITION OF root FOR VALUES FROM (0) TO (10)' \
@@ -116,9 +135,10 @@ gives() {
     gives 'INSERT INTO root VALUES (1)' 'INSERT INTO child VALUES (1)' 'INSERT INTO orders (n) VALUES (1)' \
         '{"public.root": 1, "public.parent": 1}'
     gives 'CREATE TABLE high PARTITION OF root FOR VALUES FROM (10) TO (20)' \
-        'INSERT INTO root VALUES (11)' 'TRUNCATE root' '{"public.root": 4, "public.parent": 1}'
-    gives 'ALTER TABLE root DETACH PARTITION low' 'INSERT INTO low VALUES (1)' \
-        '{"public.root": 4, "public.parent": 1}'
+        'INSERT INTO root VALUES (11)' '{"public.root": 2, "public.parent": 1}'
+    gives 'TRUNCATE root' '{"public.root": 4, "public.parent": 1}'
+    sql 'ALTER TABLE root DETACH PARTITION low'
+    wait_for low_is_apart
     saw 'reasons == ["connected"]'
     stop
 }

@@ -9,9 +9,6 @@
 # The sanitizer's program is built without it; this one keeps fewer xids apart.
 PGNUDGE_TINY=$repo/build/tiny/pgnudge
 
-visibility="pg_stat_activity WHERE usename = 'pgnudge' AND backend_type = 'client backend'
-      AND datname = current_database()"
-
 # fresh_tables: first-seen for a pgnudge that starts now.
 fresh_tables() {
     # shellcheck disable=SC2016 # SQL's own quotes
@@ -68,17 +65,6 @@ bursts() {
     saw 'reasons == ["connected"] and (map(select(.type == "batch")) | length == 1)'
     stranger_leaves
     stop
-}
-
-# freeze_visibility: the backend of the visibility connection does nothing, until thaw_visibility.
-freeze_visibility() {
-    frozen=("$(sql "SELECT pid FROM $visibility")")
-    kill -STOP "${frozen[@]}"
-}
-
-thaw_visibility() {
-    kill -CONT "${frozen[@]}"
-    frozen=()
 }
 
 frozen_visibility() {
