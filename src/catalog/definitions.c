@@ -264,6 +264,9 @@ static void *keep_columns(const struct definitions *definitions, struct key_colu
     char *text;
     size_t at = 0;
 
+    if (definitions->names.failed) {
+        return NULL;
+    }
     for (size_t i = 0; i < definitions->parts; i++) {
         struct slice name = {definitions->names.data + at, definitions->part[i].len};
         struct buffer utf8 = {0};
@@ -276,9 +279,7 @@ static void *keep_columns(const struct definitions *definitions, struct key_colu
         at += name.len;
     }
     buffer_append(&json, "]", sizeof("]"));
-    columns = json.failed || definitions->names.failed
-                  ? NULL
-                  : malloc(columns_len + definitions->names.len + json.len);
+    columns = json.failed ? NULL : malloc(columns_len + definitions->names.len + json.len);
     if (columns != NULL) {
         text = (char *)columns + columns_len;
         memcpy(text, definitions->names.data, definitions->names.len);
