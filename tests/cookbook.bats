@@ -485,9 +485,11 @@ copied() {
     through through-redis
 }
 
+# Their ports lie below those that the kernel gives to clients.
+
 @test "through-mqtt" {
     command -v mosquitto >/dev/null || skip 'Mosquitto is not installed'
-    export MQTT_PORT=$((PGPORT + 10000)) MQTT_HOST=127.0.0.1
+    export MQTT_PORT=$((PGPORT - 10000)) MQTT_HOST=127.0.0.1
     printf '%s\n' "listener $MQTT_PORT 127.0.0.1" 'allow_anonymous true' >mosquitto.conf
     start_broker() {
         mosquitto -c mosquitto.conf >>mosquitto.log 2>&1 3>&- &
@@ -501,7 +503,7 @@ copied() {
 
 @test "through-nats" {
     command -v nats-server >/dev/null || skip 'NATS is not installed'
-    export NATS_PORT=$((PGPORT + 20000)) NATS_HOST=127.0.0.1
+    export NATS_PORT=$((PGPORT - 10000)) NATS_HOST=127.0.0.1
     start_broker() {
         nats-server -a 127.0.0.1 -p "$NATS_PORT" >>nats.log 2>&1 3>&- &
         broker=$!
