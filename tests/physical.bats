@@ -98,7 +98,7 @@ gives() {
 @test "a new table that is written and truncated before its file is known" {
     physical --liveness-timeout 0
     freeze_visibility
-    sql 'CREATE TABLE fresh (n int)' 'CREATE TABLE other (n int)' 'INSERT INTO fresh VALUES (1), (2)' 'TRUNCATE fresh'
+    sql 'CREATE TABLE fresh (n int)' 'INSERT INTO fresh VALUES (1), (2)' 'TRUNCATE fresh'
     all_read
     thaw_visibility
     totals '{"public.fresh": 1}'
