@@ -187,7 +187,7 @@ EOF
     page /orders.html one # as it was, for an hour
     cook refresh-nginx --tables public.orders,public.items
     wait_for page /items.html two
-    page /orders.html two
+    wait_for page /orders.html two
     show three
     sql 'INSERT INTO orders (n) VALUES (1)'
     wait_for page /orders.html three
@@ -200,7 +200,7 @@ EOF
     show four
     resync
     wait_for page /items.html four
-    page /orders.html four
+    wait_for page /orders.html four
     stop
 }
 
