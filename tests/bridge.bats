@@ -222,7 +222,7 @@ lock_key() {
 @test "without a publisher a reader waits and says so" {
     reader
     wait_for said 'nobody publishes on channel "nudges"'
-    said 'hint: Start one: pgnudge --notify nudges'
+    wait_for said 'hint: Start one: pgnudge --notify nudges'
     [[ ! -s $out ]]
     reader_out=$out
     publish

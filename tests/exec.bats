@@ -26,7 +26,7 @@ runs() {
 slow='cat >>items; echo >>begun; until [ -e go ]; do sleep 0.02; done; echo >>done'
 
 @test "each item is on the command's standard input, and in its environment" {
-    watch 'cat >>items; env | grep "^PGNUDGE_[A-Z]*=" | sort >>env; echo >>env'
+    watch 'env | grep "^PGNUDGE_[A-Z]*=" | sort >>env; echo >>env; cat >>items'
     wait_for saw 'reasons == ["connected"]'
     sql 'INSERT INTO orders (n) VALUES (1), (2)'
     wait_for saw 'count("public.orders") == 2'
@@ -45,7 +45,7 @@ line" (n int)' "DO \$\$ BEGIN FOR i IN 1..700 LOOP
         EXECUTE format('CREATE TABLE %I (n int)', repeat('x', 50) || lpad(i::text, 8, '0'));
     END LOOP; END \$\$"
     # shellcheck disable=SC2016
-    watch 'cat >>items; printf "<%s>\n" "${PGNUDGE_TABLES-none}" >>tables' --debounce 200ms
+    watch 'printf "<%s>\n" "${PGNUDGE_TABLES-none}" >>tables; cat >>items' --debounce 200ms
     wait_for saw 'length == 1'
     sql 'BEGIN; INSERT INTO orders (n) VALUES (1); INSERT INTO items (n) VALUES (1); COMMIT'
     wait_for saw 'length == 2'
@@ -58,10 +58,7 @@ line" VALUES (1)'
     wait_for saw 'length == 4'
     saw '.[3].events | length == 700'
     stop
-    [[ $(<tables) == '<none>
-<public.orders
-public.items>
-<none>' ]] || [[ $(<tables) == $'<none>\n<public.orders\npublic.items>\n<none>\n<public.'*'>' ]]
+    [[ $(<tables) == $'<none>\n<public.orders\npublic.items>\n<none>\n<public.'*'>' ]]
 }
 
 @test "formats are for the command, too" {

@@ -168,7 +168,7 @@ named() {
 prepared_is_named() {
     block "$@"
     named 'the prepared transaction [0-9]+, "blocker"$'
-    said 'hint: .*ROLLBACK PREPARED'
+    wait_for said 'hint: .*ROLLBACK PREPARED'
     unblock
     wait_for saw 'reasons == ["connected"]'
     stop

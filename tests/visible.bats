@@ -252,7 +252,7 @@ start_other() {
     listen -v --backoff 10ms,100ms --visible-on "$(on "$standby")"
     server_stop "$standby"
     wait_for said 'warning: --visible-on'
-    said 'detail: Items wait until it answers'
+    wait_for said 'detail: Items wait until it answers'
     sql 'INSERT INTO orders (n) VALUES (1)'
     all_read
     for _ in {1..5}; do sql 'INSERT INTO items (n) VALUES (1)'; done
