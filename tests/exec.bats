@@ -7,9 +7,9 @@
 
 # watch COMMAND [OPTION]...: pgnudge in the background, which runs it.
 watch() {
+    : >items
     to=/dev/null launch --exec "$1" "${@:2}"
     out=$BATS_TEST_TMPDIR/items
-    : >"$out"
 }
 
 # none_has GREP-ARGUMENT...: no line of the file matches.

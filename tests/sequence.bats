@@ -85,10 +85,10 @@ numbers() {
 }
 
 @test "each attempt of --exec has a new number" {
+    : >items
     # shellcheck disable=SC2016
     to=/dev/null launch --sequence --exec 'cat >>items; [ "$(wc -l <items)" != 2 ]'
     out=$BATS_TEST_TMPDIR/items
-    : >"$out"
     wait_for saw 'length == 1'
     sql 'INSERT INTO orders (n) VALUES (1)'
     wait_for saw 'length == 3'
