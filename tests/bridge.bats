@@ -315,7 +315,7 @@ lock_key() {
     live
     for i in {1..40}; do sql "INSERT INTO orders (n) SELECT 1 FROM generate_series(1, 10)"; done
     wait_for saw 'count("public.orders") == 400'
-    is_true 'pg_notification_queue_usage() = 0'
+    wait_for is_true 'pg_notification_queue_usage() = 0'
     timeout 2 cat <&"$slow" >got || true
     out=got
     wait_for saw 'count("public.orders") == 400'
