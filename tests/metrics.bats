@@ -29,9 +29,9 @@ metric_is() {
     (($(metric resident_memory_bytes) > 1000000))
     awk -v at="$(metric last_commit_timestamp_seconds)" -v now="$(date +%s)" \
         'BEGIN { exit !(at > now - 60 && at < now + 60) }'
-    is_true "'0/0'::pg_lsn + $(metric last_commit_lsn_bytes) <= pg_current_wal_lsn()"
+    is_true "$(metric last_commit_lsn_bytes) <= pg_current_wal_lsn() - '0/0'"
     # A COMMIT of the server's own, like autovacuum's, may have followed.
-    is_true "'0/0'::pg_lsn + $(metric last_commit_lsn_bytes) >= '$(jq -r .lsn "$out" | tail -n 1)'"
+    is_true "$(metric last_commit_lsn_bytes) >= '$(jq -r .lsn "$out" | tail -n 1)'::pg_lsn - '0/0'"
     metric_is oldest_waiting_seconds 0
     [[ ! -e metrics.prom.tmp && $(stat -c %a metrics.prom) == 644 ]]
     promtool check metrics <metrics.prom
