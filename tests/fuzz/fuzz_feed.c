@@ -1,4 +1,6 @@
 /* A whole feed, or the doctor, against a server that misbehaves as the input says. */
+#define _GNU_SOURCE /* memmem */
+
 #include "base/clock.h"
 #include "fake/world.h"
 #include "fuzz/fuzz.h"
@@ -33,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                 .turn_us = CLOCK_MS};
     struct world_result result;
 
-    if (size < 7) {
+    /* What a server says may be shown: libFuzzer learns the password from who looks for it. */
+    if (size < 7 || memmem(data, size, PEER_PASSWORD, strlen(PEER_PASSWORD)) != NULL) {
         return 0;
     }
     setup.options = options[data[0] % 5];
